@@ -1,0 +1,44 @@
+"""Effects: tool calls that change the world, and how far each has come."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class EffectClass(StrEnum):
+    """What may be done about a call of which nobody knows whether it happened.
+
+    `READ` changes nothing and is repeated. `IDEMPOTENT` is repeated under the same key. `RECONCILABLE` can be
+    asked whether it happened. `IRREVERSIBLE` is put to a person.
+    """
+
+    READ = "read"
+    IDEMPOTENT = "idempotent"
+    RECONCILABLE = "reconcilable"
+    IRREVERSIBLE = "irreversible"
+
+
+class EffectState(StrEnum):
+    """Where an effect stands. `UNKNOWN` means: intended, then the worker was lost or cut off."""
+
+    INTENDED = "intended"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One row of the ledger. Attempts of a call share `key` and `idempotency_key` and differ in `attempt`."""
+
+    run_id: str
+    key: str
+    attempt: int
+    tool: str
+    effect: EffectClass
+    state: EffectState
+    idempotency_key: str
+    arguments_hash: str
+    intended_at: datetime | None = None
+    closed_at: datetime | None = None

@@ -1,0 +1,217 @@
+"""What can go wrong, by who must act.
+
+    RipienoError
+    ├── Rejected             the caller must change the request
+    │   ├── NotFound
+    │   ├── Invalid
+    │   └── Conflict
+    │       ├── RunEnded · NotHeld · IntentRefused
+    │       ├── AlreadyDecided · InterruptExpired · WhichInterrupt
+    │       └── IdempotencyConflict · IdempotencyInFlight
+    ├── Denied               policy or a person said no
+    │   ├── Unauthenticated
+    │   └── Forbidden
+    ├── Unavailable          something remote; may be tried again
+    │   ├── ModelUnavailable
+    │   ├── ToolUnavailable
+    │   └── StoreBusy
+    └── Defect               ours, or a remote that breaks its own contract
+        ├── ModelRefused
+        ├── JournalMismatch
+        └── LegLost
+
+Each class carries a stable `code`. The HTTP status of a code is the server's business.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a document: where (RFC 6901 pointer) and what."""
+
+    pointer: str
+    detail: str
+
+
+class RipienoError(Exception):
+    """Base of everything that Ripieno raises on purpose. `str(error)` may be shown to the caller."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Rejected(RipienoError):
+    """The request cannot be carried out as it stands."""
+
+    code = "rejected"
+
+
+class NotFound(Rejected):
+    """There is no such thing, or it belongs to another tenant."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, name: str, near: Sequence[str] = ()) -> None:
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        super().__init__(f"no {kind} {name!r}{hint}")
+        self.kind = kind
+        self.name = name
+        self.near = tuple(near)
+
+
+class Invalid(Rejected):
+    """A document breaks its schema; `problems` says where."""
+
+    code = "invalid"
+
+    def __init__(self, detail: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(detail)
+        self.problems = tuple(problems)
+
+
+class Conflict(Rejected):
+    """The state of the thing does not allow it."""
+
+    code = "conflict"
+
+
+class RunEnded(Conflict):
+    """The run has ended; nothing can be sent to it or decided for it any more."""
+
+    code = "run_ended"
+
+    def __init__(self, run_id: str, status: str) -> None:
+        super().__init__(f"run {run_id} has ended ({status})")
+        self.run_id = run_id
+        self.status = status
+
+
+class NotHeld(Conflict):
+    """Resume was asked for a run that nobody paused."""
+
+    code = "not_paused"
+
+
+class IntentRefused(Conflict):
+    """The run is being cancelled or is held, so no new effect may begin."""
+
+    code = "intent_refused"
+
+
+class AlreadyDecided(Conflict):
+    """Somebody was first; `decided_by` tells who."""
+
+    code = "already_decided"
+
+    def __init__(self, interrupt_id: str, status: str, decided_by: str | None) -> None:
+        by = f" by {decided_by}" if decided_by else ""
+        super().__init__(f"{interrupt_id} is already {status}{by}")
+        self.interrupt_id = interrupt_id
+        self.status = status
+        self.decided_by = decided_by
+
+
+class InterruptExpired(Conflict):
+    """The time to decide has passed."""
+
+    code = "interrupt_expired"
+
+
+class WhichInterrupt(Conflict):
+    """The run has no open interrupt, or several: `open_ids` lists them."""
+
+    code = "which_interrupt"
+
+    def __init__(self, run_id: str, open_ids: Sequence[str]) -> None:
+        what = f"several open interrupts ({', '.join(open_ids)}); name one" if open_ids else "no open interrupt"
+        super().__init__(f"run {run_id} has {what}")
+        self.run_id = run_id
+        self.open_ids = tuple(open_ids)
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used before with another body."""
+
+    code = "idempotency_conflict"
+
+
+class IdempotencyInFlight(Conflict):
+    """The first request under this idempotency key has not ended yet."""
+
+    code = "idempotency_in_flight"
+
+
+class Denied(RipienoError):
+    """Not allowed."""
+
+    code = "denied"
+
+
+class Unauthenticated(Denied):
+    """No valid credential came with the request."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(Denied):
+    """The credential is good, but not for this."""
+
+    code = "forbidden"
+
+
+class Unavailable(RipienoError):
+    """A remote does not answer now. `retry_after` is in seconds, where the remote named one."""
+
+    code = "unavailable"
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class ModelUnavailable(Unavailable):
+    """A model provider failed in a way that may pass: 408, 409, 429, 5xx, a cut connection, a time-out."""
+
+    code = "model_unavailable"
+
+
+class ToolUnavailable(Unavailable):
+    """A tool's server or program is not there."""
+
+    code = "tool_unavailable"
+
+
+class StoreBusy(Unavailable):
+    """The database cannot be used now: held by another process, or away."""
+
+    code = "store_busy"
+
+
+class Defect(RipienoError):
+    """Something broke a promise."""
+
+    code = "defect"
+
+
+class ModelRefused(Defect):
+    """A model provider refused the request for good: bad credentials, unknown model, bad request, nonsense answer."""
+
+    code = "model_error"
+
+
+class JournalMismatch(Defect):
+    """A run's logic asks for something other than what its journal holds under the same key."""
+
+    code = "journal_mismatch"
+
+
+class LegLost(Defect):
+    """This worker no longer owns the run: another epoch has begun. Stop and touch nothing."""
+
+    code = "leg_lost"

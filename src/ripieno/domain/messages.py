@@ -1,0 +1,97 @@
+"""The conversation with a model: messages in, a request around them, events and a reply out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.tools import ToolCall, ToolSpec
+from ripieno.domain.usage import NOTHING_USED, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class SystemMessage:
+    """Instructions."""
+
+    text: str
+    role: Literal["system"] = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class UserMessage:
+    """What a person or another agent says. `data` is shown to the model as a JSON block after the text."""
+
+    text: str
+    data: JsonObject | None = None
+    role: Literal["user"] = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantMessage:
+    """What the model said before."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    role: Literal["assistant"] = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMessage:
+    """What a tool answered. `evidence_id` is how a model cites it: `[t1c0]`."""
+
+    call_id: str
+    name: str
+    text: str
+    evidence_id: str = ""
+    is_error: bool = False
+    role: Literal["tool"] = "tool"
+
+
+Message: TypeAlias = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call of a model.
+
+    `model` is `provider:name`, or `offline`. `purpose` tells what the turn is for (`act`, `plan`, `compose`, `review`,
+    `deliver`): routes may use it, and the offline model does. `messages` is only ever appended to by its owner; treat
+    it as read-only. `timeout` is in seconds. `fingerprint` identifies the conversation so far.
+    """
+
+    model: str
+    messages: Sequence[Message]
+    tools: tuple[ToolSpec, ...] = ()
+    output_schema: JsonObject | None = None
+    purpose: str = "act"
+    temperature: float | None = None
+    max_tokens: int | None = None
+    timeout: float = 120.0
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer's text, as it arrives."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. `model` is what really answered.
+
+    `finish_reason` is `stop`, `tool_calls`, `length` or `content_filter`.
+    """
+
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage = NOTHING_USED
+    model: str = ""
+    provider: str = ""
+    finish_reason: str = "stop"
+    metadata: JsonObject = field(default_factory=dict[str, Json])
+
+
+ModelEvent: TypeAlias = TextDelta | Reply
+"""What a model streams: any number of deltas, then exactly one `Reply`."""

@@ -1,0 +1,163 @@
+"""Runs: one execution of an agent or team, how it stands and how it ended."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.usage import NOTHING_USED, Usage
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. The transitions are the table in `engine.core.machine`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    AWAITING_APPROVAL = "awaiting_approval"
+    AWAITING_INPUT = "awaiting_input"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+PARKED = frozenset({RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING, RunStatus.PAUSED})
+
+
+class ExitReason(StrEnum):
+    """Why a run ended."""
+
+    COMPLETED = "completed"
+    MAX_TURNS = "max_turns"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    DEADLINE = "deadline"
+    POLICY_DENIED = "policy_denied"
+    TOOL_ERROR = "tool_error"
+    MODEL_ERROR = "model_error"
+    INVALID_OUTPUT = "invalid_output"
+    LOOP_DETECTED = "loop_detected"
+    OPERATOR = "operator"
+    DEFECT = "defect"
+
+
+class RunKind(StrEnum):
+    """What a run executes."""
+
+    AGENT = "agent"
+    TEAM = "team"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may use. `seconds` is wall time, waiting for people not counted by the loop but by the deadline."""
+
+    max_turns: int = 20
+    seconds: float = 600.0
+    usd: float | None = None
+    tokens: int | None = None
+    effects: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInput:
+    """What a run is asked. `data` is structured material, `purpose` what the work is for (see `ModelRequest`)."""
+
+    goal: str
+    data: JsonObject | None = None
+    purpose: str = "act"
+    context: JsonObject = field(default_factory=dict[str, Json])
+    model: str | None = None
+    limits: JsonObject = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run as its starter describes it. `parent_key` is the command of the parent that this run answers."""
+
+    id: str
+    tenant: str
+    kind: RunKind
+    target: str
+    target_version: str
+    session_id: str
+    input: RunInput
+    created_by: str
+    root_id: str = ""
+    parent_id: str | None = None
+    parent_key: str | None = None
+    lane: str = "default"
+    priority: int = 0
+    deadline: datetime | None = None
+    dry_run: bool = False
+    metadata: JsonObject = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One tool result that a claim can cite by `id`. `excerpt` is at most 2,000 characters."""
+
+    id: str
+    tool: str
+    arguments: JsonObject
+    excerpt: str
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """Why a run failed: a stable code and a sentence."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended and what it found. `value` is the structured answer, where the agent has an output schema."""
+
+    status: RunStatus
+    exit_reason: ExitReason
+    answer: str = ""
+    value: Json = None
+    evidence: tuple[Evidence, ...] = ()
+    usage: Usage = NOTHING_USED
+    error: RunError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as its row says."""
+
+    id: str
+    tenant: str
+    kind: RunKind
+    target: str
+    target_version: str
+    session_id: str
+    root_id: str
+    parent_id: str | None
+    parent_key: str | None
+    status: RunStatus
+    exit_reason: ExitReason | None
+    input: RunInput
+    result: RunResult | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    deadline: datetime | None
+    epoch: int
+    last_seq: int
+    inbox_seq: int
+    generation: int
+    hold: bool
+    cancel_at: datetime | None
+    waits: tuple[JsonObject, ...]
+    wake_at: datetime | None
+    lane: str
+    priority: int
+    dry_run: bool
+    metadata: JsonObject

@@ -1,0 +1,106 @@
+"""Tools: what can be called, a call, and what came of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from ripieno.domain.effects import EffectClass
+from ripieno.domain.jsons import Json, JsonObject
+
+
+class Risk(StrEnum):
+    """How much harm a wrong call can do, as its author declares it."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as agents, people and the gate see it.
+
+    `name` is `toolset.tool`; on the wire to models the dot becomes two underscores. `timeout` is in seconds.
+    `keywords` are words by which a goal may mean this tool; they help matching and are not sent to models.
+    """
+
+    name: str
+    description: str
+    input_schema: JsonObject
+    output_schema: JsonObject | None = None
+    effect: EffectClass = EffectClass.IRREVERSIBLE
+    risk: Risk = Risk.LOW
+    source: str = "python"
+    timeout: float = 60.0
+    keywords: tuple[str, ...] = ()
+
+    @property
+    def wire_name(self) -> str:
+        """The name in the alphabet that model providers accept."""
+        return self.name.replace(".", "__")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to call a tool. `malformed` holds the raw text where the arguments were no JSON object."""
+
+    id: str
+    name: str
+    arguments: JsonObject = field(default_factory=dict[str, Json])
+    malformed: str | None = None
+
+
+class ToolStatus(StrEnum):
+    """How a call ended. Everything but `OK` is told to the model as an error; the run goes on."""
+
+    OK = "ok"
+    ERROR = "error"
+    INVALID_ARGUMENTS = "invalid_arguments"
+    INVALID_RESULT = "invalid_result"
+    UNKNOWN_TOOL = "unknown_tool"
+    TIMEOUT = "timeout"
+    UNAVAILABLE = "unavailable"
+    DENIED = "denied"
+    NOT_SENT = "not_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The outcome of one call.
+
+    `text` is what a model reads. `data` is the structured value, where the tool has one. `total_bytes` is the
+    size before trimming, and `truncated` says that `text` is only a part. `hint` tells a person or a model what
+    to do about an error ("apt-get install traceroute").
+    """
+
+    status: ToolStatus
+    text: str
+    data: Json = None
+    hint: str | None = None
+    truncated: bool = False
+    total_bytes: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the tool did what it was asked."""
+        return self.status is ToolStatus.OK
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """On whose behalf a tool is listed or called.
+
+    `key` is the call's place in the run, `idempotency_key` is the same for every attempt of it; `attempt` counts
+    from 1. `workspace` is the only folder that file tools may touch; the runs of one team share it.
+    """
+
+    tenant: str
+    workspace: Path
+    run_id: str = ""
+    agent: str = ""
+    key: str = ""
+    idempotency_key: str = ""
+    attempt: int = 1
+    dry_run: bool = False
+    deadline: datetime | None = None

@@ -1,0 +1,402 @@
+"""What the capabilities promise each other. Protocols only; `bootstrap.py` says which class stands in each.
+
+Every method that takes a `tenant` sees that tenant's rows alone: what belongs to another is not found.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from ripieno.domain.agents import AgentDefinition, DefinitionProblem
+from ripieno.domain.effects import Effect, EffectState
+from ripieno.domain.entries import Entry, InboxRow, NewEntry
+from ripieno.domain.errors import Problem
+from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus, NewInterrupt
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.messages import ModelEvent, ModelRequest
+from ripieno.domain.policies import Action, Verdict
+from ripieno.domain.runs import NewRun, Run, RunResult, RunStatus
+from ripieno.domain.sessions import Exchange, Session
+from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec
+
+
+class Clock(Protocol):
+    """Time, and the ids that begin with it."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    def new_id(self, prefix: str) -> str:
+        """A new id, see `domain.ids`."""
+        ...
+
+
+class Model(Protocol):
+    """Something that answers a conversation."""
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Answer: deltas as they come, then one `Reply`.
+
+        Raises:
+            ModelUnavailable: It may work later (429, 5xx, cut stream, time-out).
+            ModelRefused: It will not work (bad key, unknown model, an answer that is no answer).
+        """
+        ...
+
+
+class Toolset(Protocol):
+    """A source of tools."""
+
+    async def list(self, context: ToolContext) -> Sequence[ToolSpec]:
+        """The tools that can be called now."""
+        ...
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolResult:
+        """Call one. Whatever the tool does wrong is a result, never an exception; cancellation passes through."""
+        ...
+
+
+class SchemaCheck(Protocol):
+    """Checks a JSON value against a JSON Schema (2020-12)."""
+
+    def __call__(self, schema: JsonObject, value: Json) -> Sequence[Problem]:
+        """What is wrong, in order; empty when the value is valid. Remote references are never followed."""
+        ...
+
+
+class Gate(Protocol):
+    """The one place that decides whether a tool call may happen."""
+
+    def decide(self, action: Action) -> Verdict:
+        """Rule on it. Deterministic; never fails open."""
+        ...
+
+
+class Definitions(Protocol):
+    """The agents there are, shipped and the user's own."""
+
+    async def agents(self) -> Sequence[AgentDefinition]:
+        """All of them, by name."""
+        ...
+
+    async def agent(self, name: str) -> AgentDefinition:
+        """One of them.
+
+        Raises:
+            NotFound: With near names.
+        """
+        ...
+
+    async def problems(self) -> Sequence[DefinitionProblem]:
+        """The files that could not be used."""
+        ...
+
+
+class HintKind(StrEnum):
+    """What a hint says about its run.
+
+    `WORK`: it can be claimed. `PROGRESS`: it has new entries or another status. `CONTROL`: its leg must look at the
+    row. `DELTA`: a piece of a model's answer, as it arrives.
+    """
+
+    WORK = "work"
+    PROGRESS = "progress"
+    CONTROL = "control"
+    DELTA = "delta"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something that may be lost, doubled or reordered without harm. `text` is set for deltas only."""
+
+    kind: HintKind
+    run_id: str
+    text: str = ""
+
+
+class Dispatch(Protocol):
+    """Carries hints between those who commit and those who wait."""
+
+    def publish(self, hints: Sequence[Hint]) -> None:
+        """Pass hints on. Call it on the event loop, after the commit."""
+        ...
+
+    def subscribe(self, listener: Callable[[Hint], None]) -> Callable[[], None]:
+        """Be called, on the event loop, for every hint; the answer ends it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EffectIntent:
+    """Opens an effect in the ledger, in the transaction of its entry."""
+
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class EffectClose:
+    """Closes (run, key, attempt) in the ledger."""
+
+    key: str
+    attempt: int
+    state: EffectState
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one leg wants to commit at once.
+
+    With `intents`, the batch is refused when the run is being cancelled or held. `consumed` are the inbox rows of
+    which the entries are the trace.
+    """
+
+    run_id: str
+    epoch: int
+    entries: tuple[NewEntry, ...]
+    intents: tuple[EffectIntent, ...] = ()
+    closes: tuple[EffectClose, ...] = ()
+    interrupts: tuple[NewInterrupt, ...] = ()
+    children: tuple[NewRun, ...] = ()
+    consumed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Lets go of a run that waits. `waits` says for what, `inbox_seq` is how far the leg has read its inbox."""
+
+    run_id: str
+    epoch: int
+    status: RunStatus
+    inbox_seq: int
+    waits: tuple[JsonObject, ...] = ()
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that this worker now owns, with all that its leg needs to know."""
+
+    run: Run
+    entries: tuple[Entry, ...]
+    inbox: tuple[InboxRow, ...]
+    effects: tuple[Effect, ...]
+    interrupts: tuple[Interrupt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pumped:
+    """What one turn of the pump did."""
+
+    woken: int = 0
+    expired: int = 0
+    fenced: int = 0
+
+
+class Journal(Protocol):
+    """The transactions of a run's life (DESIGN §4). Hints go out after each commit."""
+
+    # -- anybody -------------------------------------------------------------------------------------------------
+
+    async def start(self, run: NewRun) -> bool:
+        """Insert a queued run and, where it is new, its session. False when a run with this id exists already."""
+        ...
+
+    async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
+        """Put a message in a run's inbox and queue the run if it waits; answers its number, for a double the first one.
+
+        Raises:
+            NotFound: No such run.
+            RunEnded: The run is over.
+        """
+        ...
+
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
+        """Close an interrupt and tell its run, in one transaction.
+
+        Raises:
+            NotFound: No such interrupt.
+            AlreadyDecided: Somebody was first, or the run ended.
+            InterruptExpired: Too late.
+            Invalid: The decision does not fit the kind.
+        """
+        ...
+
+    async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
+        """Cancel a run and, one transaction each, its children; a leg under way has the pump's grace to obey.
+
+        Raises:
+            NotFound: No such run.
+            RunEnded: It completed or failed before. (Cancelling a cancelled run is no error.)
+        """
+        ...
+
+    async def pause(self, tenant: str, run_id: str) -> Run:
+        """Hold a run: what is under way ends, nothing new begins. Raises as `cancel`."""
+        ...
+
+    async def resume(self, tenant: str, run_id: str) -> Run:
+        """Let a held run go on. Raises as `cancel`, and `NotHeld`."""
+        ...
+
+    # -- the leg that holds the epoch ----------------------------------------------------------------------------
+
+    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
+        """Take up to `slots` queued runs: by lane, priority, age. Each gets a new epoch."""
+        ...
+
+    async def append(self, batch: Append) -> Sequence[Entry]:
+        """Commit entries and all that belongs to them; the answer has their `seq` and time.
+
+        Raises:
+            LegLost: Another epoch has begun.
+            IntentRefused: The batch holds intents and the run is being cancelled or is held.
+        """
+        ...
+
+    async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
+        """The run's `inbox_seq` and its unconsumed rows. Raises `LegLost`."""
+        ...
+
+    async def park(self, park: Park) -> bool:
+        """Let go of a waiting run. False, and nothing done, when its inbox has grown meanwhile.
+
+        Raises:
+            LegLost: Another epoch has begun.
+        """
+        ...
+
+    async def finish(self, run_id: str, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
+        """Write the last entry and end the run: interrupts void, unread inbox dropped, intents unknown, parent told.
+
+        Raises:
+            LegLost: Another epoch has begun.
+        """
+        ...
+
+    async def release(self, run_id: str, epoch: int) -> None:
+        """Give a run back to the queue unfinished (drain). Raises `LegLost`."""
+        ...
+
+    # -- upkeep --------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        """At start of an embedded store: queue every run that was running, under a new epoch. Answers how many."""
+        ...
+
+    async def pump(self) -> Pumped:
+        """Queue what is due, expire interrupts, fence legs that do not obey a cancellation for 5 s."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs; None means any."""
+
+    status: RunStatus | None = None
+    target: str | None = None
+    session_id: str | None = None
+    parent_id: str | None = None
+    created_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptFilter:
+    """Which interrupts; None means any."""
+
+    kind: InterruptKind | None = None
+    status: InterruptStatus | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How full the store is."""
+
+    queued: int = 0
+    running: int = 0
+    parked: int = 0
+    by_status: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class Records(Protocol):
+    """What can be read without owning anything. Lists are newest first, `before` is the last id of the page before."""
+
+    async def run(self, tenant: str, run_id: str) -> Run:
+        """One run. Raises `NotFound`."""
+        ...
+
+    async def runs(self, tenant: str, which: RunFilter, limit: int, before: str | None = None) -> Sequence[Run]:
+        """A page of runs, newest first."""
+        ...
+
+    async def entries(self, tenant: str, run_id: str, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        """A run's entries with `seq` over `after`, in order."""
+        ...
+
+    async def effects(self, tenant: str, run_id: str) -> Sequence[Effect]:
+        """A run's ledger, in order of intent."""
+        ...
+
+    async def interrupt(self, tenant: str, interrupt_id: str) -> Interrupt:
+        """One interrupt. Raises `NotFound`."""
+        ...
+
+    async def interrupts(
+        self, tenant: str, which: InterruptFilter, limit: int, before: str | None = None
+    ) -> Sequence[Interrupt]:
+        """A page of interrupts, newest first."""
+        ...
+
+    async def session(self, tenant: str, session_id: str) -> Session:
+        """One session. Raises `NotFound`."""
+        ...
+
+    async def history(self, tenant: str, session_id: str, limit: int) -> Sequence[Exchange]:
+        """The last completed root runs of a session, oldest first."""
+        ...
+
+    async def counts(self) -> Counts:
+        """How full the store is, over all tenants."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """The first answer under an idempotency key. `status` is 0 while that request is still being served."""
+
+    body_hash: str
+    resource_id: str
+    status: int = 0
+    headers: JsonObject = field(default_factory=dict[str, Json])
+    body: str = ""
+
+
+class Replies(Protocol):
+    """First answers of write requests, kept for 24 hours by (scope, key)."""
+
+    async def begin(self, scope: str, key: str, body_hash: str, resource_id: str) -> StoredReply | None:
+        """Reserve the key. None when it is new; otherwise what is there.
+
+        `resource_id` is the id that the request will give to what it creates: a request that a crash cut off is
+        tried again under the same id and so creates it once.
+        """
+        ...
+
+    async def complete(self, scope: str, key: str, reply: StoredReply) -> None:
+        """Keep the answer."""
+        ...
+
+    async def forget(self, scope: str, key: str) -> None:
+        """Free the key, because the request was refused before it did anything."""
+        ...

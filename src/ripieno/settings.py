@@ -1,0 +1,190 @@
+"""Every setting, documented where it is declared.
+
+Order, strongest first: command-line flag, `RIPIENO_*` variable (nested names joined by two underscores:
+`RIPIENO_WORKER__SLOTS`), the provider's own familiar variable (`OPENAI_API_KEY`), `ripieno.toml`, the default here.
+Unknown names are refused, with the nearest known one.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from ripieno.domain.errors import Invalid, Problem
+from ripieno.domain.tools import Risk
+
+PREFIX = "RIPIENO_"
+
+FAMILIAR = {
+    "OPENAI_API_KEY": "openai.api_key",
+    "OPENAI_BASE_URL": "openai.base_url",
+    "OPENAI_MODEL": "openai.model",
+}
+"""Variables of other programs that are understood, and what they set."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AuthSettings(_Section):
+    """Who may call the API.
+
+    `auto` asks for no key on a loopback address and refuses to bind any other without `admin_key`; `key` always
+    asks for it; `off` never does, and says so at each start.
+    """
+
+    mode: Literal["auto", "key", "off"] = "auto"
+    admin_key: SecretStr | None = None
+
+
+class WorkerSettings(_Section):
+    """How runs are worked on. Times are in seconds."""
+
+    slots: int = Field(default=100, ge=1, le=10_000)
+    poll_seconds: float = Field(default=2.0, gt=0)
+    drain_seconds: float = Field(default=10.0, ge=0)
+
+
+class OpenAISettings(_Section):
+    """The OpenAI provider, or any server that speaks its chat completions."""
+
+    api_key: SecretStr | None = None
+    base_url: str = "https://api.openai.com/v1"
+    model: str = "gpt-4o-mini"
+
+
+class ModelSettings(_Section):
+    """Calls to models. `default` is `provider:model` or `offline`; unset, the first provider with credentials."""
+
+    default: str | None = None
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    attempts: int = Field(default=4, ge=1, le=20)
+
+
+class EgressSettings(_Section):
+    """Where tools may go. A name with a leading dot means the domain and all below it; no `allow_domains` means any.
+
+    `allow_origins` opens exact origins (`http://127.0.0.1:9000`), private addresses included.
+    """
+
+    allow_domains: tuple[str, ...] | None = None
+    deny_domains: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+    max_bytes: int = Field(default=5_000_000, ge=1024)
+
+
+class ToolSettings(_Section):
+    """Limits around every tool.
+
+    `result_bytes` is how much of a result a model sees; calls with the risk `ask_from` or more need an approval.
+    """
+
+    result_bytes: int = Field(default=64_000, ge=256)
+    ask_from: Risk = Risk.HIGH
+    egress: EgressSettings = EgressSettings()
+
+
+class LogSettings(_Section):
+    """Logs go to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class Settings(_Section):
+    """The whole tree."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    data: Path = Path(".ripieno")
+    config: Path = Path("config")
+    body_bytes: int = Field(default=2_000_000, ge=1024)
+    allowed_hosts: tuple[str, ...] = ()
+    auth: AuthSettings = AuthSettings()
+    worker: WorkerSettings = WorkerSettings()
+    models: ModelSettings = ModelSettings()
+    openai: OpenAISettings = OpenAISettings()
+    tools: ToolSettings = ToolSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def default_model(self) -> str:
+        """The model of agents that name none."""
+        if self.models.default:
+            return self.models.default
+        return f"openai:{self.openai.model}" if self.openai.api_key else "offline"
+
+
+def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; `flags` are dotted names with values (`{"worker.slots": 8}`), None means not given.
+
+    Raises:
+        Invalid: A name is unknown or a value does not fit; `problems` has one line for each.
+    """
+    environ = os.environ if environ is None else environ
+    tree: dict[str, Any] = _toml(Path(environ.get("RIPIENO_TOML", "ripieno.toml")))
+    for variable, name in FAMILIAR.items():
+        if environ.get(variable):
+            _put(tree, name, environ[variable])
+    for variable, value in environ.items():
+        if variable.startswith(PREFIX) and variable not in {"RIPIENO_TOML", "RIPIENO_URL", "RIPIENO_KEY"}:
+            _put(tree, variable.removeprefix(PREFIX).lower().replace("__", "."), _parsed(value))
+    for name, value in (flags or {}).items():
+        if value is not None:
+            _put(tree, name, value)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise Invalid("the settings are wrong", [_problem(item) for item in error.errors()]) from None
+
+
+def names(kind: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Every setting's dotted name."""
+    for name, info in kind.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from names(annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"{path} is not valid TOML: {error}") from None
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        if not isinstance(tree.setdefault(parent, {}), dict):
+            raise Invalid(f"setting {parent} is a single value; {name} cannot be set below it")
+        tree = tree[parent]
+    tree[last] = value
+
+
+def _parsed(value: str) -> Any:
+    """A variable holds one value, or a TOML array."""
+    if value.startswith("["):
+        try:
+            return tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            return value
+    return value
+
+
+def _problem(item: Mapping[str, Any]) -> Problem:
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        return Problem("/" + name.replace(".", "/"), f"{name}: {item['msg']}")
+    near = difflib.get_close_matches(name, list(names()), n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return Problem("/" + name.replace(".", "/"), f"unknown setting {name}{hint}")
