@@ -106,12 +106,13 @@ class Definitions(Protocol):
 class HintKind(StrEnum):
     """What a hint says about its run.
 
-    `WORK`: it can be claimed. `PROGRESS`: it has new entries or another status. `CONTROL`: its leg must look at the
-    row. `DELTA`: a piece of a model's answer, as it arrives.
+    `WORK`: it can be claimed. `PROGRESS`: it has new entries. `STATUS`: its status changed. `CONTROL`: its leg must
+    look at the row and the inbox. `DELTA`: a piece of a model's answer, as it arrives.
     """
 
     WORK = "work"
     PROGRESS = "progress"
+    STATUS = "status"
     CONTROL = "control"
     DELTA = "delta"
 

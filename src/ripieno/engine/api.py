@@ -1,0 +1,262 @@
+"""The engine as others see it: start, watch, decide, cancel, pause, call a tool."""
+
+import difflib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ripieno.domain import ids
+from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.entries import ENDINGS, Entry
+from ripieno.domain.errors import Invalid, NotFound, WhichInterrupt
+from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.policies import Action, Ruling
+from ripieno.domain.principals import Principal
+from ripieno.domain.runs import TERMINAL, NewRun, Run, RunInput, RunKind, RunStatus
+from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
+from ripieno.engine.core.matching import best_agent
+from ripieno.engine.fanout import Fanout, heard
+from ripieno.engine.opening import Surroundings
+from ripieno.ports import Clock, Dispatch, Gate, HintKind, InterruptFilter, Journal
+
+DEFAULT_AGENT = "default"
+PAGE = 500
+POLL_SECONDS = 2.0
+FOR_A_PERSON = frozenset({RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT})
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """What to run. `limits` may hold max_turns, seconds, usd, tokens, effects, and only tightens the agent's own."""
+
+    goal: str
+    agent: str | None = None
+    session_id: str | None = None
+    context: JsonObject = field(default_factory=dict[str, Json])
+    data: JsonObject | None = None
+    limits: JsonObject = field(default_factory=dict[str, Json])
+    deadline: datetime | None = None
+    model: str | None = None
+    priority: int = 0
+    lane: str = "default"
+    dry_run: bool = False
+    metadata: JsonObject = field(default_factory=dict[str, Json])
+    purpose: str = "act"
+
+
+class Engine:
+    """The facade. Every method names on whose behalf it acts."""
+
+    def __init__(self, journal: Journal, around: Surroundings, gate: Gate, dispatch: Dispatch, clock: Clock) -> None:
+        self._journal = journal
+        self._around = around
+        self._gate = gate
+        self._clock = clock
+        self._fanout = Fanout(dispatch)
+
+    # -- runs ----------------------------------------------------------------------------------------------------
+
+    async def start(self, request: StartRun, principal: Principal, run_id: str | None = None) -> Run:
+        """Queue a run. With the id of a run that exists, answer that run instead.
+
+        Raises:
+            NotFound: No such agent or session.
+        """
+        definition = await self._around.definitions.agent(request.agent or DEFAULT_AGENT)
+        if request.session_id is not None:
+            await self._around.records.session(principal.tenant, request.session_id)
+        run_id = run_id or self._clock.new_id(ids.RUN)
+        new = NewRun(
+            id=run_id,
+            tenant=principal.tenant,
+            kind=RunKind.TEAM if definition.is_team else RunKind.AGENT,
+            target=definition.name,
+            target_version=definition.version,
+            session_id=request.session_id or self._clock.new_id(ids.SESSION),
+            input=_input(request),
+            created_by=principal.id,
+            root_id=run_id,
+            lane=request.lane,
+            priority=request.priority,
+            deadline=request.deadline,
+            dry_run=request.dry_run,
+            metadata=request.metadata,
+        )
+        if not await self._journal.start(new):
+            return await self._around.records.run(principal.tenant, run_id)
+        return _queued(new, self._clock.now())
+
+    async def wait(self, tenant: str, run_id: str, seconds: float) -> Run:
+        """The run, when it has ended or waits for a person, or when the time is up. Raises `NotFound`."""
+        ends = self._clock.monotonic() + seconds
+        with self._fanout.waiting(run_id, HintKind.STATUS) as news:
+            while True:
+                news.clear()
+                run = await self._around.records.run(tenant, run_id)
+                left = ends - self._clock.monotonic()
+                if run.status in TERMINAL or run.status in FOR_A_PERSON or left <= 0:
+                    return run
+                await heard(news, min(left, POLL_SECONDS))
+
+    async def watch(self, tenant: str, run_id: str, after: int = 0) -> AsyncGenerator[Entry]:
+        """The run's entries with `seq` over `after`, as they come; ends after the last one. Raises `NotFound`."""
+        await self._around.records.run(tenant, run_id)
+        with self._fanout.waiting(run_id, HintKind.PROGRESS, HintKind.STATUS) as news:
+            while True:
+                news.clear()
+                page = await self._around.records.entries(tenant, run_id, after, PAGE)
+                for entry in page:
+                    yield entry
+                    if entry.type in ENDINGS:
+                        return
+                    after = entry.seq
+                if not page:
+                    await heard(news, POLL_SECONDS)
+
+    @asynccontextmanager
+    async def deltas(self, run_id: str) -> AsyncGenerator[AsyncIterator[str]]:
+        """The pieces of the run's answers as its model streams them; those of its children are not among them."""
+        with self._fanout.deltas(run_id) as pieces:
+            yield pieces
+
+    async def cancel(self, principal: Principal, run_id: str, reason: str = "") -> Run:
+        """Cancel a run and its children. Raises `NotFound`, `RunEnded`."""
+        return await self._journal.cancel(principal.tenant, run_id, principal.id, reason)
+
+    async def pause(self, principal: Principal, run_id: str) -> Run:
+        """Hold a run. Raises `NotFound`, `RunEnded`."""
+        return await self._journal.pause(principal.tenant, run_id)
+
+    async def resume(self, principal: Principal, run_id: str) -> Run:
+        """Let a held run go on. Raises `NotFound`, `RunEnded`, `NotHeld`."""
+        return await self._journal.resume(principal.tenant, run_id)
+
+    # -- people --------------------------------------------------------------------------------------------------
+
+    async def decide(self, principal: Principal, interrupt_id: str, decision: Decision) -> Interrupt:
+        """Decide an interrupt; edited arguments are checked against the tool's schema as it was shown.
+
+        Raises:
+            NotFound, AlreadyDecided, InterruptExpired: See `Journal.decide`.
+            Invalid: The edited arguments break the schema, or the decision does not fit the kind.
+        """
+        if decision.arguments is not None:
+            interrupt = await self._around.records.interrupt(principal.tenant, interrupt_id)
+            problems = self._around.check(interrupt.request.get("input_schema", {}), decision.arguments)
+            if problems:
+                raise Invalid("the edited arguments do not fit the tool", problems)
+        return await self._journal.decide(principal.tenant, interrupt_id, decision)
+
+    async def open_interrupt(
+        self, tenant: str, run_id: str, interrupt_id: str | None, kind: InterruptKind | None
+    ) -> Interrupt:
+        """The named interrupt of a run, or its only open one.
+
+        Raises:
+            NotFound: No such run, or the interrupt is not this run's.
+            WhichInterrupt: None is open, or several are.
+        """
+        await self._around.records.run(tenant, run_id)
+        if interrupt_id is not None:
+            interrupt = await self._around.records.interrupt(tenant, interrupt_id)
+            if interrupt.run_id != run_id:
+                raise NotFound("interrupt", interrupt_id)
+            return interrupt
+        which = InterruptFilter(kind, InterruptStatus.PENDING, run_id)
+        found = await self._around.records.interrupts(tenant, which, limit=PAGE)
+        if len(found) != 1:
+            raise WhichInterrupt(run_id, [interrupt.id for interrupt in found])
+        return found[0]
+
+    # -- tools and agents ----------------------------------------------------------------------------------------
+
+    async def tools(self, tenant: str) -> Sequence[ToolSpec]:
+        """Every tool there is."""
+        return await self._around.tools.list(self._direct(tenant))
+
+    async def call_tool(
+        self,
+        principal: Principal,
+        name: str,
+        arguments: JsonObject,
+        *,
+        dry_run: bool = False,
+        idempotency_key: str = "",
+    ) -> ToolResult:
+        """Call a tool directly, outside any run; what the gate would ask a person about is refused here.
+
+        Raises:
+            NotFound: No such tool.
+        """
+        specs = {spec.name: spec for spec in await self.tools(principal.tenant)}
+        spec = specs.get(name)
+        if spec is None:
+            raise NotFound("tool", name, difflib.get_close_matches(name, specs))
+        verdict = self._gate.decide(Action(principal.tenant, "", spec, arguments, requested_by=principal.id))
+        if verdict.ruling is not Ruling.ALLOW:
+            text = "; ".join(verdict.reasons) or "not allowed"
+            return ToolResult(ToolStatus.DENIED, text, hint="start a run, in which a person can approve the call")
+        if dry_run:
+            return ToolResult(ToolStatus.OK, f"dry run: {name} would be called")
+        call = ToolCall(idempotency_key or "direct", name, arguments)
+        return await self._around.tools.call(call, self._direct(principal.tenant, idempotency_key))
+
+    async def match(self, tenant: str, goal: str, among: Sequence[str] | None = None) -> AgentDefinition:
+        """The agent that fits a goal best. Raises `NotFound` for a name in `among` that does not exist."""
+        del tenant  # agents are shared by all tenants
+        if among:
+            agents = [await self._around.definitions.agent(name) for name in among]
+        else:
+            agents = list(await self._around.definitions.agents())
+        found = best_agent(goal, agents, DEFAULT_AGENT)
+        if found is None:
+            raise NotFound("agent", DEFAULT_AGENT)
+        return found
+
+    def _direct(self, tenant: str, idempotency_key: str = "") -> ToolContext:
+        return ToolContext(tenant, self._around.workspaces / "direct", idempotency_key=idempotency_key)
+
+
+def _input(request: StartRun) -> RunInput:
+    return RunInput(
+        request.goal, request.data, request.purpose, request.context, model=request.model, limits=request.limits
+    )
+
+
+def _queued(new: NewRun, now: datetime) -> Run:
+    """The row that was just inserted."""
+    return Run(
+        id=new.id,
+        tenant=new.tenant,
+        kind=new.kind,
+        target=new.target,
+        target_version=new.target_version,
+        session_id=new.session_id,
+        root_id=new.root_id,
+        parent_id=None,
+        parent_key=None,
+        status=RunStatus.QUEUED,
+        exit_reason=None,
+        input=new.input,
+        result=None,
+        created_by=new.created_by,
+        created_at=now,
+        updated_at=now,
+        started_at=None,
+        ended_at=None,
+        deadline=new.deadline,
+        epoch=0,
+        last_seq=0,
+        inbox_seq=0,
+        generation=1,
+        hold=False,
+        cancel_at=None,
+        waits=(),
+        wake_at=None,
+        lane=new.lane,
+        priority=new.priority,
+        dry_run=new.dry_run,
+        metadata=new.metadata,
+    )

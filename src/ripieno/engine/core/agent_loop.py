@@ -1,0 +1,211 @@
+"""One agent at work, decided without doing anything: think, call tools, observe, answer."""
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from ripieno.domain import jsons
+from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.effects import EffectClass
+from ripieno.domain.errors import Problem
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.messages import AssistantMessage, ModelRequest, Reply, SystemMessage, ToolMessage, UserMessage
+from ripieno.domain.runs import Evidence, ExitReason, Limits, RunError, RunInput, RunResult, RunStatus
+from ripieno.domain.sessions import Exchange
+from ripieno.domain.tools import ToolResult, ToolSpec
+from ripieno.engine.core.commands import (
+    CallEnded,
+    CallModel,
+    CallTools,
+    Command,
+    ModelAnswered,
+    ModelFailed,
+    Outcome,
+    PlannedCall,
+    Program,
+    expect,
+    expect_all,
+)
+from ripieno.engine.core.tally import Tally
+from ripieno.engine.core.transcript import Transcript
+from ripieno.ports import SchemaCheck
+
+MAX_CALLS_A_TURN = 32
+MAX_REPAIRS = 2
+SAME_CALL_TOLD = 3
+SAME_CALL_STOPPED = 5
+EXCERPT_CHARS = 2000
+
+LAST_TURN = "This is your last turn: answer now with what you have; no tools can be called any more."
+CITE = "Cite the tool results that support a statement by their ids in square brackets, like [t1c0]."
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything an agent's run depends on, pinned in its first entry. `instructions` are rendered."""
+
+    definition: AgentDefinition
+    input: RunInput
+    instructions: str
+    model: str
+    limits: Limits
+    tools: tuple[ToolSpec, ...] = ()
+    history: tuple[Exchange, ...] = ()
+    generation: int = 1
+
+
+def agent_loop(job: Job, check: SchemaCheck) -> Program:
+    """Run an agent to its answer or to the limit that stops it."""
+    return (yield from _Loop(job, check).run())
+
+
+class _Loop:
+    def __init__(self, job: Job, check: SchemaCheck) -> None:
+        self.job = job
+        self.check = check
+        self.tally = Tally(job.limits)
+        self.talk = Transcript()
+        self.evidence: list[Evidence] = []
+        self.seen: dict[str, int] = {}
+        self.repairs = 0
+        self.effects = {spec.name: spec.effect for spec in job.tools}
+
+    def run(self) -> Program:
+        self._open()
+        for turn in range(1, self.job.limits.max_turns + 1):
+            last = turn == self.job.limits.max_turns
+            if last and self.job.tools and turn > 1:
+                self.talk.add(UserMessage(LAST_TURN))
+            answered = yield self._ask(turn, last=last)
+            if isinstance(answered, ModelFailed):
+                return self._failed(ExitReason.MODEL_ERROR, RunError(answered.code, answered.detail))
+            reply = self._count(expect(ModelAnswered, answered))
+            ended = (yield from self._use_tools(turn, reply)) if reply.tool_calls else self._answer(reply)
+            ended = ended or self._over_limit()
+            if ended is not None:
+                return ended
+        detail = f"no answer after {self.job.limits.max_turns} turns"
+        return self._failed(ExitReason.MAX_TURNS, RunError("max_turns", detail))
+
+    def _count(self, answered: ModelAnswered) -> Reply:
+        self.tally.usage += answered.reply.usage
+        self.tally.busy_ms += answered.ms
+        return answered.reply
+
+    def _open(self) -> None:
+        instructions = self.job.instructions
+        if self.job.tools:
+            instructions = f"{instructions}\n\n{CITE}".strip()
+        if instructions:
+            self.talk.add(SystemMessage(instructions))
+        for exchange in self.job.history:
+            self.talk.add(UserMessage(exchange.goal), AssistantMessage(exchange.answer))
+        data = {**(self.job.input.data or {})}
+        if self.job.input.context:
+            data["context"] = self.job.input.context
+        self.talk.add(UserMessage(self.job.input.goal, data or None))
+
+    def _ask(self, turn: int, *, last: bool) -> CallModel:
+        definition = self.job.definition
+        request = ModelRequest(
+            model=self.job.model,
+            messages=self.talk.messages,
+            tools=() if last and turn > 1 else self.job.tools,
+            output_schema=definition.output_schema,
+            purpose=self.job.input.purpose,
+            temperature=definition.temperature,
+            max_tokens=definition.max_tokens,
+            timeout=max(1.0, min(120.0, self.tally.seconds_left)),
+            fingerprint=self.talk.fingerprint,
+        )
+        return CallModel(f"g{self.job.generation}/turn/{turn}/model", request)
+
+    def _use_tools(self, turn: int, reply: Reply) -> Generator[Command, Outcome, RunResult | None]:
+        wanted = reply.tool_calls[:MAX_CALLS_A_TURN]
+        self.tally.effects += sum(
+            self.effects.get(call.name, EffectClass.READ) is not EffectClass.READ for call in wanted
+        )
+        if over := self._over_limit():
+            return over
+        prefix = f"g{self.job.generation}/turn/{turn}/call"
+        planned = tuple(PlannedCall(f"{prefix}/{i}", call, f"t{turn}c{i}") for i, call in enumerate(wanted))
+        outcomes = expect_all(CallEnded, (yield CallTools(planned)))
+        self.tally.busy_ms += max(outcome.ms for outcome in outcomes)
+        self.talk.add(AssistantMessage(reply.text, wanted))
+        for outcome in outcomes:
+            self._observe(outcome)
+        if max(self.seen.values()) >= SAME_CALL_STOPPED:
+            detail = f"the same call was made {SAME_CALL_STOPPED} times with the same result"
+            return self._failed(ExitReason.LOOP_DETECTED, RunError("loop_detected", detail))
+        return None
+
+    def _observe(self, outcome: CallEnded) -> None:
+        call, result = outcome.call, outcome.result
+        text = as_told(result)
+        same = f"{call.name}\0{jsons.canonical(call.arguments)}\0{call.malformed}\0{text}"
+        self.seen[same] = self.seen.get(same, 0) + 1
+        if self.seen[same] >= SAME_CALL_TOLD:
+            text += (
+                f"\n(You have made this very call {self.seen[same]} times with this same result. Do something else.)"
+            )
+        self.talk.add(ToolMessage(call.id, call.name, text, outcome.evidence_id, is_error=not result.ok))
+        self.evidence.append(
+            Evidence(outcome.evidence_id, call.name, call.arguments, text[:EXCERPT_CHARS], ok=result.ok)
+        )
+
+    def _answer(self, reply: Reply) -> RunResult | None:
+        if reply.finish_reason == "content_filter":
+            return self._failed(ExitReason.MODEL_ERROR, RunError("content_filter", "the provider withheld the answer"))
+        value, problems = self._read(reply)
+        if not problems:
+            return RunResult(
+                RunStatus.COMPLETED,
+                ExitReason.COMPLETED,
+                reply.text,
+                value,
+                tuple(self.evidence),
+                self.tally.usage,
+            )
+        self.repairs += 1
+        detail = "; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems[:5])
+        if self.repairs > MAX_REPAIRS:
+            return self._failed(ExitReason.INVALID_OUTPUT, RunError("invalid_output", detail), reply.text)
+        self.talk.add(
+            AssistantMessage(reply.text),
+            UserMessage(f"That answer cannot be used: {detail}. Answer again, correctly and with nothing else."),
+        )
+        return None
+
+    def _read(self, reply: Reply) -> tuple[Json, Sequence[Problem]]:
+        """The structured value of an answer, or what is wrong with it."""
+        if not reply.text.strip():
+            return None, [Problem("", "the answer is empty")]
+        schema = self.job.definition.output_schema
+        if schema is None:
+            return None, []
+        return parse_structured(reply.text, schema, self.check)
+
+    def _over_limit(self) -> RunResult | None:
+        exceeded = self.tally.exceeded()
+        return self._failed(*exceeded) if exceeded else None
+
+    def _failed(self, reason: ExitReason, error: RunError, answer: str = "") -> RunResult:
+        return RunResult(RunStatus.FAILED, reason, answer, None, tuple(self.evidence), self.tally.usage, error)
+
+
+def as_told(result: ToolResult) -> str:
+    """A tool's result in the words that a model reads."""
+    text = result.text if result.ok else f"{result.status.value}: {result.text}"
+    return f"{text}\nhint: {result.hint}" if result.hint else text
+
+
+def parse_structured(text: str, schema: JsonObject, check: SchemaCheck) -> tuple[Json, Sequence[Problem]]:
+    """Read a JSON answer, also from within a code fence, and check it."""
+    stripped = text.strip()
+    if stripped.startswith("```"):
+        stripped = stripped.partition("\n")[2].rpartition("```")[0]
+    try:
+        value = json.loads(stripped)
+    except ValueError as error:
+        return None, [Problem("", f"it is not JSON ({error})")]
+    return value, check(schema, value)

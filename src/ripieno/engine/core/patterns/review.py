@@ -1,0 +1,324 @@
+"""A team that plans, executes and reviews: plan → steps → draft → review → rework or deliver.
+
+Every piece of work is a child run; the plan and each verdict are entries of the team's run. A claim that cites evidence
+which does not exist is unsupported whatever the reviewer says.
+"""
+
+import re
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+
+from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.entries import EntryType
+from ripieno.domain.errors import Invalid
+from ripieno.domain.jsons import JsonObject, encode
+from ripieno.domain.runs import Evidence, ExitReason, Limits, RunError, RunInput, RunResult, RunStatus
+from ripieno.domain.teams import Claim, Plan, PlanStep, Review
+from ripieno.engine.core.commands import (
+    AwaitChildren,
+    ChildEnded,
+    ChildStarted,
+    Command,
+    Note,
+    Outcome,
+    Program,
+    StartChild,
+    expect,
+    expect_all,
+)
+from ripieno.engine.core.tally import Tally
+
+MAX_PLANS = 2
+CITATION = re.compile(r"\[([a-z0-9][a-z0-9_-]*(?:/[a-z0-9_-]+)*/t\d+c\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of the team as its planner sees it."""
+
+    name: str
+    role: str
+    description: str
+    capabilities: tuple[str, ...]
+    tools: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TeamJob:
+    """Everything a team's run depends on, pinned in its first entry."""
+
+    definition: AgentDefinition
+    members: tuple[Member, ...]
+    input: RunInput
+    limits: Limits
+    generation: int = 1
+
+    def holder(self, role: str) -> str:
+        """The member that has a role.
+
+        Raises:
+            Invalid: Nobody has it.
+        """
+        for member in self.members:
+            if member.role == role:
+                return member.name
+        raise Invalid(f"team {self.definition.name} has no member with the role {role}")
+
+    @property
+    def workers(self) -> tuple[Member, ...]:
+        """Those who carry out plan steps: everybody but planner and reviewer."""
+        return tuple(member for member in self.members if member.role not in {"planner", "reviewer"})
+
+
+class _Over(Exception):
+    """The team cannot go on; carries how it ended."""
+
+    def __init__(self, reason: ExitReason, error: RunError) -> None:
+        super().__init__(error.detail)
+        self.reason = reason
+        self.error = error
+
+
+def review_team(job: TeamJob) -> Program:
+    """Run a team to an accepted answer, or to the best one after its last allowed rework."""
+    return (yield from _Team(job).run())
+
+
+class _Team:
+    def __init__(self, job: TeamJob) -> None:
+        self.job = job
+        self.prefix = f"g{job.generation}"
+        self.tally = Tally(job.limits)
+        self.ended: dict[str, ChildEnded] = {}
+        self.evidence: list[Evidence] = []
+
+    def run(self) -> Program:
+        try:
+            plan = yield from self._plan()
+            yield from self._carry_out(plan)
+            draft, review = yield from self._draft_and_review(plan)
+            delivery = yield from self._deliver(plan, draft)
+        except _Over as over:
+            return self._result(RunStatus.FAILED, over.reason, "", None, over.error)
+        accepted = review.verdict == "accept"
+        value = {
+            "accepted": accepted,
+            "plan": plan.model_dump(mode="json"),
+            "review": review.model_dump(mode="json"),
+            "deliverable": delivery,
+        }
+        answer = draft if accepted else f"{draft}\n\n{_objections(review)}"
+        return self._result(RunStatus.COMPLETED, ExitReason.COMPLETED, answer, value)
+
+    # -- plan ----------------------------------------------------------------------------------------------------
+
+    def _plan(self) -> Generator[Command, Outcome, Plan]:
+        data: JsonObject = {"goal": self.job.input.goal, "agents": [encode(member) for member in self.job.workers]}
+        if self.job.input.context:
+            data["context"] = self.job.input.context
+        problems: tuple[str, ...] = ()
+        for attempt in range(1, MAX_PLANS + 1):
+            name = "plan" if attempt == 1 else f"plan-{attempt}"
+            planner = self.job.holder("planner")
+            ended = yield from self._child(name, planner, RunInput(_PLAN, {**data, "issues": [*problems]}, "plan"))
+            plan, problems = self._read_plan(self._must(ended, "the planner"))
+            if plan is not None:
+                yield Note(f"{self.prefix}/plan", EntryType.TEAM_PLANNED, {"plan": plan.model_dump(mode="json")})
+                return plan
+        raise _Over(ExitReason.INVALID_OUTPUT, RunError("invalid_plan", "; ".join(problems)))
+
+    def _read_plan(self, result: RunResult) -> tuple[Plan | None, tuple[str, ...]]:
+        try:
+            plan = Plan.model_validate(result.value)
+        except ValidationError as error:
+            return None, tuple(f"{item['loc']}: {item['msg']}" for item in error.errors())
+        problems = tuple(_plan_problems(plan.steps, {member.name for member in self.job.workers}))
+        return (None, problems) if problems else (plan, ())
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, plan: Plan) -> Generator[Command, Outcome, None]:
+        started: set[str] = set()
+        while len(self._done(plan)) < len(plan.steps):
+            done = self._done(plan)
+            for step in plan.steps:
+                if step.id not in started and done.keys() >= set(step.needs):
+                    started.add(step.id)
+                    yield from self._start(f"step/{step.id}", step.agent, self._step_input(step, done))
+            running = started - done.keys()
+            yield from self._await([f"step/{name}" for name in sorted(running)])
+        for step in plan.steps:
+            self._collect(step.id, self.ended[self._key(f"step/{step.id}")].result)
+
+    def _done(self, plan: Plan) -> dict[str, RunResult]:
+        keys = {step.id: self._key(f"step/{step.id}") for step in plan.steps}
+        return {name: self.ended[key].result for name, key in keys.items() if key in self.ended}
+
+    def _step_input(self, step: PlanStep, done: Mapping[str, RunResult]) -> RunInput:
+        results = {name: done[name].answer or _reason(done[name]) for name in step.needs}
+        return RunInput(step.goal, {"team_goal": self.job.input.goal, "results": results})
+
+    # -- draft, review, deliver ----------------------------------------------------------------------------------
+
+    def _draft_and_review(self, plan: Plan) -> Generator[Command, Outcome, tuple[str, Review]]:
+        draft, review = "", Review(verdict="rework")
+        for attempt in range(1, self.job.definition.max_reworks + 2):
+            draft = yield from self._draft(plan, attempt, draft, review)
+            review = yield from self._review(plan, attempt, draft)
+            body = {"review": review.model_dump(mode="json"), "round": attempt}
+            yield Note(f"{self.prefix}/review/{attempt}", EntryType.TEAM_REVIEWED, body)
+            if review.verdict == "accept":
+                break
+        return draft, review
+
+    def _draft(self, plan: Plan, attempt: int, previous: str, review: Review) -> Generator[Command, Outcome, str]:
+        data: JsonObject = {
+            "goal": self.job.input.goal,
+            "results": [self._step_outcome(step) for step in plan.steps],
+            "evidence": [encode(item) for item in self.evidence],
+            "issues": [*review.issues, *(f"unsupported: {claim.claim}" for claim in review.unsupported_claims)],
+            "previous_draft": previous,
+        }
+        executor = self.job.holder("executor")
+        ended = yield from self._child(f"draft-{attempt}", executor, RunInput(_COMPOSE, data, "compose"))
+        result = self._must(ended, "the executor")
+        self._collect(f"draft-{attempt}", result)
+        return result.answer
+
+    def _review(self, plan: Plan, attempt: int, draft: str) -> Generator[Command, Outcome, Review]:
+        data: JsonObject = {
+            "goal": self.job.input.goal,
+            "plan": plan.model_dump(mode="json"),
+            "evidence": [encode(item) for item in self.evidence],
+            "draft": draft,
+        }
+        reviewer = self.job.holder("reviewer")
+        ended = yield from self._child(f"review-{attempt}", reviewer, RunInput(_REVIEW, data, "review"))
+        result = self._must(ended, "the reviewer")
+        try:
+            review = Review.model_validate(result.value)
+        except ValidationError:
+            review = Review(verdict="rework", issues=("the reviewer gave no usable verdict",))
+        return _held_to_evidence(review, draft, {item.id for item in self.evidence})
+
+    def _deliver(self, plan: Plan, draft: str) -> Generator[Command, Outcome, JsonObject | None]:
+        if plan.deliverable is None:
+            return None
+        path = plan.deliverable.path
+        goal = f"Save the accepted answer as {path}."
+        executor = self.job.holder("executor")
+        ended = yield from self._child("deliver", executor, RunInput(goal, {"path": path, "content": draft}, "deliver"))
+        self._collect("deliver", ended.result)
+        written = any(item.ok for item in ended.result.evidence)
+        return {"path": path, "written": written, "answer": ended.result.answer or _reason(ended.result)}
+
+    # -- children ------------------------------------------------------------------------------------------------
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}/child/{name}"
+
+    def _start(self, name: str, agent: str, task: RunInput) -> Generator[Command, Outcome, None]:
+        task = replace(task, model=self.job.input.model)
+        expect(ChildStarted, (yield StartChild(self._key(name), agent, task)))
+
+    def _await(self, names: Iterable[str]) -> Generator[Command, Outcome, None]:
+        outcome = yield AwaitChildren(tuple(self._key(name) for name in names))
+        for ended in expect_all(ChildEnded, outcome):
+            self.ended[ended.key] = ended
+            self.tally.usage += ended.result.usage
+        if exceeded := self.tally.exceeded():
+            raise _Over(*exceeded)
+
+    def _child(self, name: str, agent: str, task: RunInput) -> Generator[Command, Outcome, ChildEnded]:
+        yield from self._start(name, agent, task)
+        yield from self._await([name])
+        return self.ended[self._key(name)]
+
+    def _must(self, ended: ChildEnded, who: str) -> RunResult:
+        result = ended.result
+        if result.status is not RunStatus.COMPLETED:
+            code = result.error.code if result.error else result.exit_reason.value
+            raise _Over(result.exit_reason, RunError(code, f"{who} failed: {_reason(result)}"))
+        return result
+
+    def _collect(self, name: str, result: RunResult) -> None:
+        self.evidence += [replace(item, id=f"{name}/{item.id}") for item in result.evidence]
+
+    def _step_outcome(self, step: PlanStep) -> JsonObject:
+        result = self.ended[self._key(f"step/{step.id}")].result
+        answer = result.answer or _reason(result)
+        return {"step": step.id, "agent": step.agent, "status": result.status.value, "answer": answer}
+
+    def _result(
+        self,
+        status: RunStatus,
+        reason: ExitReason,
+        answer: str,
+        value: JsonObject | None,
+        error: RunError | None = None,
+    ) -> RunResult:
+        return RunResult(status, reason, answer, value, tuple(self.evidence), self.tally.usage, error)
+
+
+def _plan_problems(steps: tuple[PlanStep, ...], agents: set[str]) -> Iterable[str]:
+    ids = [step.id for step in steps]
+    for step in steps:
+        if step.agent not in agents:
+            yield f"step {step.id}: there is no agent {step.agent}; there are {', '.join(sorted(agents))}"
+        for need in step.needs:
+            if need not in ids:
+                yield f"step {step.id} needs {need}, which is no step"
+    if len(set(ids)) < len(ids):
+        yield "two steps have the same id"
+    elif _has_cycle({step.id: set(step.needs) & set(ids) for step in steps}):
+        yield "the steps need each other in a circle"
+
+
+def _has_cycle(needs: dict[str, set[str]]) -> bool:
+    while needs:
+        free = {name for name, wanted in needs.items() if not wanted & needs.keys()}
+        if not free:
+            return True
+        needs = {name: wanted for name, wanted in needs.items() if name not in free}
+    return False
+
+
+def _held_to_evidence(review: Review, draft: str, known: set[str]) -> Review:
+    """Add what no reviewer may wave through: citations of evidence that does not exist."""
+    invented = [claim for claim in review.claims if not set(claim.evidence) <= known]
+    missing = sorted(set(CITATION.findall(draft)) - known)
+    if not invented and not missing:
+        return review
+    issues = (*review.issues, *(f"[{name}] is cited, but there is no such evidence" for name in missing))
+    unsupported = (*review.unsupported_claims, *(claim for claim in invented if claim not in review.unsupported_claims))
+    return review.model_copy(update={"verdict": "rework", "issues": issues, "unsupported_claims": unsupported})
+
+
+def _objections(review: Review) -> str:
+    def line(claim: Claim) -> str:
+        return f"- not supported by evidence: {claim.claim}"
+
+    lines = [*(f"- {issue}" for issue in review.issues), *(line(claim) for claim in review.unsupported_claims)]
+    return "\n".join(["The reviewer did not accept this answer:", *lines])
+
+
+def _reason(result: RunResult) -> str:
+    return result.error.detail if result.error else f"ended as {result.status.value}"
+
+
+_PLAN = (
+    "Plan how this team reaches the goal in the data below. Give each step to the agent that fits it best; steps that "
+    "do not need each other's answers get no needs, so that they run side by side. Name a deliverable only if the goal "
+    "asks for a file."
+)
+_COMPOSE = (
+    "Write the answer to the goal from the results and the evidence below. Every statement must cite the ids of the "
+    "evidence that bears it in square brackets. Mend what the issues name."
+)
+_REVIEW = (
+    "Judge the draft against the goal and the evidence below. List its claims with the evidence ids that bear them; a "
+    "claim that its evidence does not bear is unsupported. Accept only a draft that answers the goal and has no "
+    "unsupported claims."
+)

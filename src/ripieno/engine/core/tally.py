@@ -1,0 +1,38 @@
+"""What a run has used so far, against its limits."""
+
+from dataclasses import dataclass, field
+
+from ripieno.domain.runs import ExitReason, Limits, RunError
+from ripieno.domain.usage import NOTHING_USED, Usage
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts from outcomes alone, so a replay counts the same. `busy_ms` leaves waiting for people out."""
+
+    limits: Limits
+    usage: Usage = NOTHING_USED
+    effects: int = 0
+    busy_ms: float = field(default=0.0)
+
+    @property
+    def seconds_left(self) -> float:
+        """How much working time is left."""
+        return max(0.0, self.limits.seconds - self.busy_ms / 1000)
+
+    def exceeded(self) -> tuple[ExitReason, RunError] | None:
+        """The first limit that is broken, if any."""
+        limits, usage = self.limits, self.usage
+        if limits.tokens is not None and usage.tokens > limits.tokens:
+            return _budget(f"{usage.tokens} tokens used, the limit is {limits.tokens}")
+        if limits.usd is not None and usage.cost_usd > limits.usd:
+            return _budget(f"{usage.cost_usd:.4f} USD spent, the limit is {limits.usd}")
+        if limits.effects is not None and self.effects > limits.effects:
+            return _budget(f"{self.effects} effects wanted, the limit is {limits.effects}")
+        if not self.seconds_left:
+            return ExitReason.DEADLINE, RunError("deadline", f"the run worked for its {limits.seconds:g} seconds")
+        return None
+
+
+def _budget(detail: str) -> tuple[ExitReason, RunError]:
+    return ExitReason.BUDGET_EXCEEDED, RunError("budget_exceeded", detail)

@@ -1,0 +1,25 @@
+"""The conversation of one run, with a fingerprint that grows with it."""
+
+import hashlib
+
+from ripieno.domain.jsons import canonical, encode
+from ripieno.domain.messages import Message
+
+
+class Transcript:
+    """An append-only list of messages.
+
+    The fingerprint of each state is the hash of the one before and the new message, so its cost does not grow with the
+    length of the conversation.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.fingerprint = ""
+
+    def add(self, *messages: Message) -> None:
+        """Append."""
+        for message in messages:
+            text = f"{self.fingerprint}\0{canonical(encode(message))}"
+            self.fingerprint = hashlib.sha256(text.encode()).hexdigest()[:32]
+            self.messages.append(message)

@@ -1,0 +1,138 @@
+"""Opens a run: pins in its first entry all that its logic depends on, and builds that logic."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ripieno.domain import jsons
+from ripieno.domain.agents import AgentDefinition, AgentLimits
+from ripieno.domain.entries import EntryType, NewEntry
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.runs import Limits, Run, RunKind
+from ripieno.domain.sessions import Exchange
+from ripieno.domain.tools import ToolContext, ToolSpec
+from ripieno.engine.core.agent_loop import Job, agent_loop
+from ripieno.engine.core.commands import Program
+from ripieno.engine.core.patterns.review import Member, TeamJob, review_team
+from ripieno.engine.leg import Leg
+from ripieno.engine.performers.tools import Workbench
+from ripieno.ports import Clock, Definitions, Records, SchemaCheck, Toolset
+
+HISTORY_LENGTH = 20
+
+Render = Callable[[str, Mapping[str, object]], str]
+"""Fills an instruction template; raises `Invalid`."""
+
+Select = Callable[[Sequence[ToolSpec], Sequence[str]], Sequence[ToolSpec]]
+"""The tools that an agent's allow patterns name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What runs are started in. Each team of runs works in one folder below `workspaces`."""
+
+    definitions: Definitions
+    records: Records
+    tools: Toolset
+    check: SchemaCheck
+    render: Render
+    select: Select
+    workspaces: Path
+    default_model: str
+
+    def workspace(self, run: Run) -> Path:
+        """The folder of a run, shared with its whole family."""
+        return self.workspaces / run.root_id
+
+
+class Opening:
+    """Turns a claimed run into logic and a workbench."""
+
+    def __init__(self, around: Surroundings, clock: Clock) -> None:
+        self._around = around
+        self._clock = clock
+
+    async def open(self, leg: Leg) -> tuple[Program, Workbench]:
+        """Build the run's logic from its first entry, which is written here if it is not there.
+
+        Raises:
+            NotFound: The agent, or a member of the team, does not exist.
+            Invalid: The instructions cannot be rendered.
+        """
+        key = f"g{leg.run.generation}/start"
+        if key not in leg.recorded:
+            await leg.append(NewEntry(key, EntryType.RUN_STARTED, await self._pin(leg.run)))
+        pinned = leg.recorded[key].body
+        definition = AgentDefinition.model_validate(pinned["definition"])
+        workspace = self._around.workspace(leg.run)
+        if leg.run.kind is RunKind.TEAM:
+            return review_team(_team_job(leg.run, definition, pinned)), Workbench(definition, {}, workspace)
+        specs = await self._tools(leg.run, definition, workspace)
+        job = _agent_job(leg.run, definition, pinned, specs)
+        return agent_loop(job, self._around.check), Workbench(
+            definition, {spec.name: spec for spec in specs}, workspace
+        )
+
+    async def _pin(self, run: Run) -> JsonObject:
+        definition = await self._around.definitions.agent(run.target)
+        given = {"goal": run.input.goal, "context": run.input.context, "session": run.session_id}
+        today = self._clock.now().date().isoformat()
+        return {
+            "definition": definition.model_dump(mode="json"),
+            "version": definition.version,
+            "goal": run.input.goal,
+            "data": run.input.data,
+            "purpose": run.input.purpose,
+            "model": run.input.model or definition.model or self._around.default_model,
+            "instructions": self._around.render(definition.instructions, {**given, "today": today}),
+            "limits": jsons.encode(_limits(definition.limits, run.input.limits)),
+            "members": [jsons.encode(await self._member(name)) for name in definition.members],
+            "history": await self._history(run, definition),
+        }
+
+    async def _member(self, name: str) -> Member:
+        member = await self._around.definitions.agent(name)
+        return Member(member.name, member.role, member.description, member.capabilities, member.tools)
+
+    async def _history(self, run: Run, definition: AgentDefinition) -> list[JsonObject]:
+        if not definition.memory.session or run.parent_id is not None:
+            return []
+        exchanges = await self._around.records.history(run.tenant, run.session_id, HISTORY_LENGTH)
+        return [jsons.encode(exchange) for exchange in exchanges]
+
+    async def _tools(self, run: Run, definition: AgentDefinition, workspace: Path) -> tuple[ToolSpec, ...]:
+        if not definition.tools:
+            return ()
+        context = ToolContext(run.tenant, workspace, run.id, definition.name)
+        return tuple(self._around.select(await self._around.tools.list(context), definition.tools))
+
+
+def _agent_job(run: Run, definition: AgentDefinition, pinned: JsonObject, specs: tuple[ToolSpec, ...]) -> Job:
+    return Job(
+        definition=definition,
+        input=run.input,
+        instructions=pinned["instructions"],
+        model=pinned["model"],
+        limits=jsons.decode(Limits, pinned["limits"]),
+        tools=specs,
+        history=tuple(jsons.decode(Exchange, exchange) for exchange in pinned["history"]),
+        generation=run.generation,
+    )
+
+
+def _team_job(run: Run, definition: AgentDefinition, pinned: JsonObject) -> TeamJob:
+    return TeamJob(
+        definition=definition,
+        members=tuple(jsons.decode(Member, member) for member in pinned["members"]),
+        input=run.input,
+        limits=jsons.decode(Limits, pinned["limits"]),
+        generation=run.generation,
+    )
+
+
+def _limits(own: AgentLimits, asked: JsonObject) -> Limits:
+    """The agent's limits, tightened by those of the request: a request cannot loosen them."""
+    limits = own.model_dump()
+    for name, value in asked.items():
+        limits[name] = value if limits.get(name) is None else min(limits[name], value)
+    return Limits(**limits)

@@ -1,0 +1,49 @@
+"""Performs `CallModel`: one reply, journaled before anything is done with it."""
+
+from ripieno.domain import jsons
+from ripieno.domain.entries import Entry, EntryType, NewEntry
+from ripieno.domain.errors import Defect, ModelRefused, Unavailable
+from ripieno.domain.messages import Reply, TextDelta
+from ripieno.engine.core.commands import CallModel, ModelAnswered, ModelFailed
+from ripieno.engine.leg import Leg
+from ripieno.ports import Clock, Dispatch, Hint, HintKind, Model
+
+
+class ModelPerformer:
+    """Calls the model, passes deltas on, writes the reply or the failure down."""
+
+    def __init__(self, model: Model, dispatch: Dispatch, clock: Clock) -> None:
+        self._model = model
+        self._dispatch = dispatch
+        self._clock = clock
+
+    async def perform(self, leg: Leg, command: CallModel) -> ModelAnswered | ModelFailed:
+        """The outcome, from the journal where it is there."""
+        if entry := leg.recorded.get(command.key):
+            return _recorded(entry)
+        began = self._clock.monotonic()
+        try:
+            reply = await self._ask(leg.run.id, command)
+        except (Unavailable, Defect) as error:
+            failed = ModelFailed(error.code, error.detail)
+            body = {"code": failed.code, "detail": failed.detail}
+            await leg.append(NewEntry(command.key, EntryType.MODEL_FAILED, body))
+            return failed
+        ms = round((self._clock.monotonic() - began) * 1000, 3)
+        body = {"reply": jsons.encode(reply), "fingerprint": command.request.fingerprint, "ms": ms}
+        await leg.append(NewEntry(command.key, EntryType.MODEL_REPLIED, body))
+        return ModelAnswered(reply, ms)
+
+    async def _ask(self, run_id: str, command: CallModel) -> Reply:
+        async for event in self._model.stream(command.request):
+            if isinstance(event, TextDelta):
+                self._dispatch.publish([Hint(HintKind.DELTA, run_id, event.text)])
+            else:
+                return event
+        raise ModelRefused("the model's stream ended without a reply")
+
+
+def _recorded(entry: Entry) -> ModelAnswered | ModelFailed:
+    if entry.type is EntryType.MODEL_FAILED:
+        return ModelFailed(entry.body["code"], entry.body["detail"])
+    return ModelAnswered(jsons.decode(Reply, entry.body["reply"]), entry.body["ms"])

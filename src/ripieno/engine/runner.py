@@ -1,0 +1,149 @@
+"""Takes a claimed run as far as it can go: drives its logic and performs the commands that the logic yields."""
+
+import asyncio
+from dataclasses import dataclass
+
+from ripieno.domain import jsons
+from ripieno.domain.entries import EntryType, NewEntry
+from ripieno.domain.errors import IntentRefused, LegLost, RipienoError, StoreBusy
+from ripieno.domain.messages import Reply
+from ripieno.domain.runs import ExitReason, RunError, RunResult, RunStatus
+from ripieno.domain.usage import NOTHING_USED, Usage
+from ripieno.engine.core.commands import (
+    AwaitChildren,
+    CallModel,
+    CallTools,
+    Command,
+    Note,
+    Noted,
+    Outcome,
+    StartChild,
+)
+from ripieno.engine.leg import Blocked, Leg
+from ripieno.engine.opening import Opening
+from ripieno.engine.performers.children import ChildPerformer
+from ripieno.engine.performers.models import ModelPerformer
+from ripieno.engine.performers.tools import ToolPerformer, Workbench
+from ripieno.engine.performers.turns import perform_turn
+from ripieno.ports import Clock, Journal, Park
+
+ENDING_TYPES = {
+    RunStatus.COMPLETED: EntryType.RUN_COMPLETED,
+    RunStatus.FAILED: EntryType.RUN_FAILED,
+    RunStatus.CANCELLED: EntryType.RUN_CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Performers:
+    """Who performs what."""
+
+    models: ModelPerformer
+    tools: ToolPerformer
+    children: ChildPerformer
+
+
+class Runner:
+    """Runs legs. It holds nothing between them."""
+
+    def __init__(self, journal: Journal, opening: Opening, performers: Performers, clock: Clock) -> None:
+        self._journal = journal
+        self._opening = opening
+        self._performers = performers
+        self._clock = clock
+
+    async def run(self, leg: Leg) -> None:
+        """Go on until the run has ended or is parked.
+
+        Raises:
+            LegLost: Somebody else owns the run now.
+            StoreBusy: The journal cannot be written.
+        """
+        try:
+            async with asyncio.timeout(self._time_left(leg)):
+                result = await self._drive(leg)
+        except TimeoutError:
+            result = self._failed(leg, ExitReason.DEADLINE, RunError("deadline", "the run's deadline has passed"))
+        except (LegLost, StoreBusy):
+            raise
+        except RipienoError as error:
+            result = self._failed(leg, ExitReason.DEFECT, RunError(error.code, error.detail))
+        if result is not None:
+            await self.finish(leg, result)
+
+    async def finish(self, leg: Leg, result: RunResult) -> None:
+        """End the run."""
+        ending = NewEntry("end", ENDING_TYPES[result.status], {"result": jsons.encode(result)})
+        await self._journal.finish(leg.run.id, leg.run.epoch, ending, result)
+
+    async def cancelled(self, leg: Leg) -> None:
+        """End the run because somebody cancelled it."""
+        result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, usage=_spent(leg))
+        await self.finish(leg, result)
+
+    async def defective(self, leg: Leg) -> None:
+        """End the run because its logic or a performer broke; the details are in the log alone."""
+        error = RunError("defect", "the run hit a defect; the log of its worker has the details")
+        await self.finish(leg, self._failed(leg, ExitReason.DEFECT, error))
+
+    def _time_left(self, leg: Leg) -> float | None:
+        if leg.run.deadline is None:
+            return None
+        return (leg.run.deadline - self._clock.now()).total_seconds()
+
+    async def _drive(self, leg: Leg) -> RunResult | None:
+        """The run's result; None when it is parked."""
+        program, bench = await self._opening.open(leg)
+        try:
+            command = next(program)
+            while True:
+                outcome = await self._perform_or_park(leg, bench, command)
+                if outcome is None:
+                    return None
+                command = program.send(outcome)
+        except StopIteration as ended:
+            return ended.value
+        finally:
+            program.close()
+
+    async def _perform_or_park(self, leg: Leg, bench: Workbench, command: Command) -> Outcome | None:
+        while True:
+            try:
+                return await self._perform(leg, bench, command)
+            except Blocked as blocked:
+                if await self._park(leg, blocked):
+                    return None
+                await leg.refresh()
+            except IntentRefused:
+                # A cancelled leg is ended by its worker, which is on its way; a held one parks.
+                leg.held = True
+
+    async def _park(self, leg: Leg, blocked: Blocked) -> bool:
+        park = Park(leg.run.id, leg.run.epoch, blocked.status, leg.inbox_seq, blocked.waits, wake_at=leg.run.deadline)
+        return await self._journal.park(park)
+
+    async def _perform(self, leg: Leg, bench: Workbench, command: Command) -> Outcome:
+        if leg.held:
+            raise Blocked(RunStatus.PAUSED, ())
+        match command:
+            case CallModel():
+                return await self._performers.models.perform(leg, command)
+            case CallTools(calls):
+                return await perform_turn(self._performers.tools, leg, bench, calls)
+            case StartChild():
+                return await self._performers.children.start(leg, command)
+            case AwaitChildren():
+                return await self._performers.children.await_any(leg, command)
+            case Note(key, kind, body):
+                if key not in leg.recorded:
+                    await leg.append(NewEntry(key, kind, body))
+                return Noted()
+
+    def _failed(self, leg: Leg, reason: ExitReason, error: RunError) -> RunResult:
+        return RunResult(RunStatus.FAILED, reason, usage=_spent(leg), error=error)
+
+
+def _spent(leg: Leg) -> Usage:
+    """What the run's own model calls used, from its journal."""
+    replies = (entry.body["reply"] for entry in leg.recorded.values() if entry.type is EntryType.MODEL_REPLIED)
+    return sum((jsons.decode(Reply, reply).usage for reply in replies), NOTHING_USED)

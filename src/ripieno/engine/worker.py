@@ -1,0 +1,209 @@
+"""Claims runs, works on many at once, obeys cancel and pause, and lets go when it must stop."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from ripieno.domain import ids
+from ripieno.domain.errors import LegLost, NotFound, StoreBusy
+from ripieno.engine.leg import Leg
+from ripieno.engine.runner import Runner
+from ripieno.ports import Claimed, Clock, Dispatch, Hint, HintKind, Journal, Records
+
+log = logging.getLogger(__name__)
+
+CLAIM_AT_ONCE = 100
+PUMP_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How much a worker takes on, how often it asks without a hint, how long it drains; times in seconds."""
+
+    slots: int = 100
+    poll_seconds: float = 2.0
+    drain_seconds: float = 10.0
+
+
+class _Stop(Enum):
+    CANCEL = auto()
+    DRAIN = auto()
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A leg, the task that runs it, and why it was told to stop."""
+
+    leg: Leg
+    task: asyncio.Task[None] | None = None
+    stop: _Stop | None = None
+
+    def end(self, why: _Stop) -> None:
+        if self.stop is None and self.task is not None:
+            self.stop = why
+            self.task.cancel()
+
+
+class Worker:
+    """One per process. `run` returns when `stop` was called and every leg is let go."""
+
+    def __init__(
+        self, journal: Journal, records: Records, runner: Runner, dispatch: Dispatch, clock: Clock, options: Options
+    ) -> None:
+        self.id = clock.new_id(ids.WORKER)
+        self._journal = journal
+        self._records = records
+        self._runner = runner
+        self._dispatch = dispatch
+        self._clock = clock
+        self._options = options
+        self._turns: dict[str, _Turn] = {}
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._control: asyncio.Queue[str] = asyncio.Queue()
+
+    @property
+    def busy(self) -> int:
+        """How many legs are under way."""
+        return len(self._turns)
+
+    def stop(self) -> None:
+        """Begin to drain: claim nothing more, give back what has no effect under way."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until stopped."""
+        unsubscribe = self._dispatch.subscribe(self._hear)
+        try:
+            async with asyncio.TaskGroup() as group:
+                upkeep = [group.create_task(self._pump()), group.create_task(self._obey())]
+                await self._claim_until_stopped(group)
+                await self._drain()
+                for task in upkeep:
+                    task.cancel()
+        finally:
+            unsubscribe()
+
+    # -- claiming ------------------------------------------------------------------------------------------------
+
+    def _hear(self, hint: Hint) -> None:
+        if hint.kind is HintKind.WORK:
+            self._wake.set()
+        elif hint.kind is HintKind.CONTROL and hint.run_id in self._turns:
+            self._control.put_nowait(hint.run_id)
+
+    async def _claim_until_stopped(self, group: asyncio.TaskGroup) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            claimed = await self._claim()
+            for one in claimed:
+                turn = _Turn(Leg(one, self._journal))
+                self._turns[one.run.id] = turn
+                turn.task = group.create_task(self._work(turn), name=one.run.id)
+            if not claimed:
+                await self._rest()
+
+    async def _claim(self) -> tuple[Claimed, ...]:
+        free = self._options.slots - len(self._turns)
+        if free <= 0:
+            return ()
+        try:
+            return tuple(await self._journal.claim(self.id, min(free, CLAIM_AT_ONCE)))
+        except StoreBusy as error:
+            log.warning("cannot claim runs", extra={"reason": error.detail})
+            await self._clock.sleep(RETRY_SECONDS)
+            return ()
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._options.poll_seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    # -- one leg -------------------------------------------------------------------------------------------------
+
+    async def _work(self, turn: _Turn) -> None:
+        was_full = False
+        try:
+            await self._run_to_stop(turn)
+        except LegLost:
+            log.warning("another worker owns the run now", extra={"run_id": turn.leg.run.id})
+        except StoreBusy as error:
+            log.warning("giving the run back", extra={"run_id": turn.leg.run.id, "reason": error.detail})
+            await self._give_back(turn.leg)
+        finally:
+            was_full = len(self._turns) >= self._options.slots
+            del self._turns[turn.leg.run.id]
+            if was_full:
+                self._wake.set()
+
+    async def _run_to_stop(self, turn: _Turn) -> None:
+        try:
+            await self._runner.run(turn.leg)
+        except asyncio.CancelledError:
+            if turn.stop is None or turn.task is None:
+                raise
+            turn.task.uncancel()
+            if turn.stop is _Stop.CANCEL:
+                await self._runner.cancelled(turn.leg)
+            else:
+                await self._give_back(turn.leg)
+        except (LegLost, StoreBusy):
+            raise
+        except Exception:
+            log.exception("a run hit a defect", extra={"run_id": turn.leg.run.id})
+            await self._runner.defective(turn.leg)
+
+    async def _give_back(self, leg: Leg) -> None:
+        """Queue the run again, however long the store is away: nobody else would."""
+        while True:
+            try:
+                await self._journal.release(leg.run.id, leg.run.epoch)
+            except LegLost:
+                return
+            except StoreBusy:
+                await self._clock.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    # -- cancel, pause, messages ---------------------------------------------------------------------------------
+
+    async def _obey(self) -> None:
+        """Look at the row of each leg that something was sent to."""
+        while True:
+            run_id = await self._control.get()
+            turn = self._turns.get(run_id)
+            if turn is None:
+                continue
+            try:
+                run = await self._records.run(turn.leg.run.tenant, run_id)
+            except (NotFound, StoreBusy):
+                continue
+            turn.leg.held = run.hold
+            turn.leg.news.set()
+            if run.cancel_at is not None:
+                turn.end(_Stop.CANCEL)
+
+    # -- upkeep and the end --------------------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        while True:
+            await self._clock.sleep(PUMP_SECONDS)
+            try:
+                await self._journal.pump()
+            except StoreBusy as error:
+                log.warning("upkeep must wait", extra={"reason": error.detail})
+
+    async def _drain(self) -> None:
+        """Give back idle legs at once; those with an effect under way get `drain_seconds` to end it."""
+        began = self._clock.monotonic()
+        while self._turns:
+            patience = self._clock.monotonic() - began < self._options.drain_seconds
+            for turn in list(self._turns.values()):
+                if not (patience and turn.leg.effects_in_flight):
+                    turn.end(_Stop.DRAIN)
+            await asyncio.wait([turn.task for turn in self._turns.values() if turn.task], timeout=0.05)
