@@ -14,90 +14,85 @@ from mirrors import uv_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
-BUILD = ROOT / "requirements-build.lock"
-LOCKS = {
-    "run": (ROOT / "requirements.lock",),
-    "dev": (ROOT / "requirements.lock", ROOT / "requirements-dev.lock"),
-}
+PYTHON = VENV / "bin" / "python"
+BUILD, RUN, DEV, ITSELF = (
+    ROOT / name for name in ("requirements-build.lock", "requirements.lock", "requirements-dev.lock", "pyproject.toml")
+)
+TIERS = {"run": (BUILD, RUN, ITSELF), "dev": (BUILD, RUN, ITSELF, DEV)}
+"""What is installed for whom, in order. Each part is one file, and is installed again when the file changes."""
 
 
 def main() -> int:
     """Make `.venv` ready for the tier named on the command line."""
-    tier = sys.argv[-1]
-    if tier not in LOCKS:
-        print(f"usage: scripts/bootstrap {'|'.join(LOCKS)}", file=sys.stderr)
+    parts = TIERS.get(sys.argv[-1])
+    if parts is None:
+        print(f"usage: scripts/bootstrap {'|'.join(TIERS)}", file=sys.stderr)
         return 2
     with Path(__file__).open() as lock:  # two recipes started at once must not write to the same .venv
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_ready(tier):
-            return 0
+        missing = [part for part in parts if not (stamp(part).exists() and PYTHON.exists())]
         try:
-            install(tier)
+            if missing and not works():
+                create()
+                missing = list(parts)
+            for part in missing:
+                install(part)
         except subprocess.CalledProcessError as failure:
-            command = " ".join(Path(part).name if part.startswith("/") else part for part in failure.cmd)
+            command = " ".join(Path(word).name if word.startswith("/") else word for word in failure.cmd)
             print(f"Could not make .venv ready: `{command}` failed; its own words are above.", file=sys.stderr)
             return 1
     return 0
 
 
-def is_ready(tier: str) -> bool:
-    """Whether this tier, or one that holds it, was installed from the locks as they stand."""
-    wider = [name for name, locks in LOCKS.items() if set(LOCKS[tier]) <= set(locks)]
-    return (VENV / "bin" / "python").exists() and any(stamp(name).exists() for name in wider)
-
-
-def stamp(tier: str) -> Path:
+def stamp(part: Path) -> Path:
     """Name the file that says: done. The folder is part of it because a virtual environment cannot be moved."""
-    parts = [path.read_bytes() for path in (*LOCKS[tier], BUILD, ROOT / "pyproject.toml", Path(__file__))]
-    return VENV / f"ripieno-{tier}-{hashlib.sha256(b''.join([*parts, os.fsencode(ROOT)])).hexdigest()[:16]}"
-
-
-def install(tier: str) -> None:
-    """Create the environment where needed, then install the locks and Ripieno itself."""
-    ready = stamp(tier)
-    locks = LOCKS[tier]
-    create()
-    for lock in locks:
-        say(f"Installing {count(lock)} packages from {lock.name}: {purpose(lock)}.")
-        uv("pip", "install", "--require-hashes", "-r", lock)
-    say("Installing Ripieno itself, editable, from this folder.")
-    uv("pip", "install", "--no-deps", "--no-build-isolation", "-e", ROOT)
-    for old in VENV.glob(f"ripieno-{tier}-*"):
-        old.unlink()
-    ready.touch()
+    content = part.read_bytes() + Path(__file__).read_bytes() + os.fsencode(ROOT)
+    return VENV / "ripieno-installed" / part.name / hashlib.sha256(content).hexdigest()
 
 
 def create() -> None:
-    """Make `.venv` with pip, uv and the build tools, or keep the one that is there and works."""
-    if not works():
-        if VENV.exists():
-            say("Replacing .venv, which was made by another Python or for another folder.")
-            shutil.rmtree(VENV)
-        say(f"Creating .venv with Python {'.'.join(map(str, sys.version_info[:3]))}.")
-        run([sys.executable, "-m", "venv", VENV])
-    say(f"Installing {count(BUILD)} packages from {BUILD.name}: {purpose(BUILD)}.")
-    pip = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
-    run([*pip, "install", "--quiet", "--require-hashes", "-r", BUILD])
+    """Make an empty `.venv`, in the place of one that does not work."""
+    if VENV.exists():
+        say("Replacing .venv: it was made by an older Python or for another folder.")
+        shutil.rmtree(VENV)
+    say(f"Creating .venv with Python {'.'.join(map(str, sys.version_info[:3]))}.")
+    run([sys.executable, "-m", "venv", VENV])
+
+
+def install(part: Path) -> None:
+    """Install one part and stamp it."""
+    if part == ITSELF:
+        say("Installing Ripieno itself, editable, from this folder.")
+        uv("--no-deps", "--no-build-isolation", "-e", ROOT)
+    else:
+        say(f"Installing {count(part)} packages from {part.name}: {purpose(part)}.")
+        (pip if part == BUILD else uv)("--require-hashes", "-r", part)
+    ready = stamp(part)
+    shutil.rmtree(ready.parent, ignore_errors=True)
+    ready.parent.mkdir(parents=True)
+    ready.touch()
 
 
 def works() -> bool:
     """Whether `.venv` holds a Python that is new enough and knows itself under this path."""
     probe = "import sys, pip; print(sys.version_info >= (3, 11), sys.prefix)"
     try:
-        answer = subprocess.run(
-            [VENV / "bin" / "python", "-c", probe], capture_output=True, check=True, text=True
-        ).stdout.strip()
+        answer = subprocess.run([PYTHON, "-c", probe], capture_output=True, check=True, text=True).stdout.strip()
         script = (VENV / "bin" / "pip").read_text()
     except (OSError, subprocess.CalledProcessError):
         return False
     return answer == f"True {VENV}" and str(VENV) in script
 
 
+def pip(*arguments: str | Path) -> None:
+    """Install with pip, which every virtual environment has: the way to uv."""
+    run([PYTHON, "-m", "pip", "--disable-pip-version-check", "-qq", "install", *arguments])
+
+
 def uv(*arguments: str | Path) -> None:
-    """Run uv on `.venv` with the mirrors that pip is set up for."""
-    settings = uv_settings(VENV / "bin" / "python")
-    program = [VENV / "bin" / "uv", "--quiet", "--no-progress", *arguments]
-    run([*program, "--python", VENV / "bin" / "python"], settings)
+    """Install with uv, many times faster, from the mirrors that pip is set up for."""
+    program = [VENV / "bin" / "uv", "--quiet", "--no-progress"]
+    run([*program, "pip", "install", "--python", PYTHON, *arguments], uv_settings(PYTHON))
 
 
 def run(command: list[str | Path], settings: Mapping[str, str] | None = None) -> None:
