@@ -1,1 +1,190 @@
-"""Settings in, running platform out."""
+"""Settings in, running platform out. The map of the program: every ring and every port is put together here."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import httpx2
+
+from ripieno.clock import SystemClock
+from ripieno.domain.errors import Invalid
+from ripieno.engine import worker as workers
+from ripieno.engine.api import Engine
+from ripieno.engine.opening import Opening, Surroundings
+from ripieno.engine.performers.children import ChildPerformer
+from ripieno.engine.performers.models import ModelPerformer
+from ripieno.engine.performers.people import PeoplePerformer
+from ripieno.engine.performers.tools import ToolPerformer
+from ripieno.engine.runner import Performers, Runner
+from ripieno.engine.worker import Worker
+from ripieno.governance.risk import RiskGate
+from ripieno.models.directory import ModelDirectory
+from ripieno.models.providers.offline import OfflineModel
+from ripieno.models.providers.openai import OpenAIModel
+from ripieno.models.retried import RetriedModel
+from ripieno.ports import Clock, Definitions, Dispatch, Gate, Journal, Model, Records, Replies, SchemaCheck, Toolset
+from ripieno.settings import Settings
+from ripieno.store.definitions import FileDefinitions
+from ripieno.store.dispatch_local import LocalDispatch
+from ripieno.store.embedded import open_store
+from ripieno.tools import schemas
+from ripieno.tools.bounded import BoundedToolset
+from ripieno.tools.builtin.catalogue import builtin_toolsets
+from ripieno.tools.egress import guard
+from ripieno.tools.egress.policy import EgressPolicy
+from ripieno.tools.mcp import config as mcp_config
+from ripieno.tools.mcp.toolset import McpToolset
+from ripieno.tools.registry import ToolRegistry, select
+from ripieno.tools.timed import TimedToolset
+from ripieno.tools.validated import ValidatedToolset
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What stands in each port. Tests put fakes from `ripieno.testing` here."""
+
+    clock: Clock
+    dispatch: Dispatch
+    journal: Journal
+    records: Records
+    replies: Replies
+    definitions: Definitions
+    model: Model
+    tools: Toolset
+    gate: Gate
+    check: SchemaCheck
+    workspaces: Path
+    default_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A running platform: the engine to talk to, the worker that works, and the ports below them."""
+
+    ports: Ports
+    engine: Engine
+    worker: Worker
+
+
+def assemble(ports: Ports, options: workers.Options) -> Platform:
+    """Put the engine together; nothing runs yet."""
+    around = Surroundings(
+        definitions=ports.definitions,
+        records=ports.records,
+        tools=ports.tools,
+        check=ports.check,
+        select=select,
+        workspaces=ports.workspaces,
+        default_model=ports.default_model,
+    )
+    people = PeoplePerformer(ports.clock)
+    performers = Performers(
+        models=ModelPerformer(ports.model, ports.dispatch, ports.clock),
+        tools=ToolPerformer(ports.tools, ports.gate, ports.check, people, ports.clock),
+        children=ChildPerformer(ports.definitions),
+    )
+    runner = Runner(ports.journal, Opening(around, ports.clock), performers, ports.clock)
+    worker = Worker(ports.journal, ports.records, runner, ports.dispatch, ports.clock, options)
+    engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock)
+    return Platform(ports, engine, worker)
+
+
+@asynccontextmanager
+async def running(platform: Platform) -> AsyncGenerator[Platform]:
+    """Work until the block ends, then drain."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(platform.worker.run(), name="worker")
+        try:
+            yield platform
+        finally:
+            platform.worker.stop()
+
+
+@asynccontextmanager
+async def embedded(settings: Settings) -> AsyncGenerator[Platform]:
+    """The whole platform in this process, on SQLite in the data folder.
+
+    Raises:
+        StoreBusy: Another process holds the data folder; the sentence names it.
+        Invalid: A configuration file is wrong.
+    """
+    clock, dispatch = SystemClock(), LocalDispatch()
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings.data, clock, dispatch)
+        stack.push_async_callback(store.close)
+        definitions = FileDefinitions([_shipped_agents(), settings.config / "agents"], clock)
+        await definitions.load()
+        ports = Ports(
+            clock=clock,
+            dispatch=dispatch,
+            journal=store.journal,
+            records=store.records,
+            replies=store.replies,
+            definitions=definitions,
+            model=await _models(settings, clock, stack),
+            tools=await _tools(settings, clock, stack),
+            gate=RiskGate(settings.tools.ask_from),
+            check=schemas.check,
+            workspaces=settings.data / "workspaces",
+            default_model=settings.default_model,
+        )
+        await store.journal.recover()
+        options = workers.Options(settings.worker.slots, settings.worker.poll_seconds, settings.worker.drain_seconds)
+        await stack.enter_async_context(_forever(definitions.watch(), "definitions"))
+        yield await stack.enter_async_context(running(assemble(ports, options)))
+
+
+# -- rings, outermost first ------------------------------------------------------------------------------------------
+
+
+async def _models(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Model:
+    """directory(retried(provider)) for each provider."""
+    providers: dict[str, Model] = {"offline": OfflineModel()}
+    if settings.openai.api_key is not None:
+        policy = EgressPolicy(allow_domains=(), allow_origins=(_origin(settings.openai.base_url),), max_bytes=None)
+        client = await stack.enter_async_context(guard.guarded_client(policy))
+        provider = OpenAIModel(client, settings.openai.api_key.get_secret_value(), settings.openai.base_url)
+        providers["openai"] = RetriedModel(provider, clock, settings.models.attempts)
+    return ModelDirectory(providers)
+
+
+async def _tools(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Toolset:
+    """bounded(timed(validated(registry(toolsets))))."""
+    egress = settings.tools.egress
+    policy = EgressPolicy(
+        allow_domains=egress.allow_domains,
+        deny_domains=egress.deny_domains,
+        allow_origins=egress.allow_origins,
+        max_bytes=egress.max_bytes,
+    )
+    client = await stack.enter_async_context(guard.guarded_client(policy))
+    toolsets: dict[str, Toolset] = {**builtin_toolsets(client, schemas.check)}
+    for name, server in mcp_config.load(settings.config / "mcp_servers.yaml").items():
+        if name in toolsets:
+            raise Invalid(f"the MCP server {name} has the name of a built-in toolset")
+        toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
+    registry = ToolRegistry(toolsets)
+    return BoundedToolset(TimedToolset(ValidatedToolset(registry, schemas.check)), settings.tools.result_bytes)
+
+
+@asynccontextmanager
+async def _forever(work: Coroutine[None, None, None], name: str) -> AsyncGenerator[None]:
+    """Run something that never ends beside the block, and cancel it after."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work, name=name)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+def _shipped_agents() -> Path:
+    return Path(str(resources.files("ripieno"))) / "catalog" / "agents"
+
+
+def _origin(url: str) -> str:
+    parsed = httpx2.URL(url)
+    return f"{parsed.scheme}://{parsed.netloc.decode()}"

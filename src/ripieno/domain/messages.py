@@ -1,6 +1,5 @@
 """The conversation with a model: messages in, a request around them, events and a reply out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -55,12 +54,12 @@ class ModelRequest:
     """One call of a model.
 
     `model` is `provider:name`, or `offline`. `purpose` tells what the turn is for (`act`, `plan`, `compose`, `review`,
-    `deliver`): routes may use it, and the offline model does. `messages` is only ever appended to by its owner; treat
-    it as read-only. `timeout` is in seconds. `fingerprint` identifies the conversation so far.
+    `deliver`): routes may use it, and the offline model does. `timeout` is in seconds. `fingerprint` identifies the
+    conversation so far.
     """
 
     model: str
-    messages: Sequence[Message]
+    messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     output_schema: JsonObject | None = None
     purpose: str = "act"

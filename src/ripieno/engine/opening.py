@@ -1,6 +1,6 @@
 """Opens a run: pins in its first entry all that its logic depends on, and builds that logic."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,12 @@ from ripieno.domain.tools import ToolContext, ToolSpec
 from ripieno.engine.core.agent_loop import Job, agent_loop
 from ripieno.engine.core.commands import Program
 from ripieno.engine.core.patterns.review import Member, TeamJob, review_team
+from ripieno.engine.instructions import render
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.tools import Workbench
 from ripieno.ports import Clock, Definitions, Records, SchemaCheck, Toolset
 
 HISTORY_LENGTH = 20
-
-Render = Callable[[str, Mapping[str, object]], str]
-"""Fills an instruction template; raises `Invalid`."""
 
 Select = Callable[[Sequence[ToolSpec], Sequence[str]], Sequence[ToolSpec]]
 """The tools that an agent's allow patterns name."""
@@ -35,7 +33,6 @@ class Surroundings:
     records: Records
     tools: Toolset
     check: SchemaCheck
-    render: Render
     select: Select
     workspaces: Path
     default_model: str
@@ -84,7 +81,7 @@ class Opening:
             "data": run.input.data,
             "purpose": run.input.purpose,
             "model": run.input.model or definition.model or self._around.default_model,
-            "instructions": self._around.render(definition.instructions, {**given, "today": today}),
+            "instructions": render(definition.instructions, {**given, "today": today}),
             "limits": jsons.encode(_limits(definition.limits, run.input.limits)),
             "members": [jsons.encode(await self._member(name)) for name in definition.members],
             "history": await self._history(run, definition),

@@ -109,7 +109,7 @@ class _Loop:
         definition = self.job.definition
         request = ModelRequest(
             model=self.job.model,
-            messages=self.talk.messages,
+            messages=tuple(self.talk.messages),
             tools=() if last and turn > 1 else self.job.tools,
             output_schema=definition.output_schema,
             purpose=self.job.input.purpose,

@@ -8,7 +8,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-from ripieno.domain.effects import EffectClass
 from ripieno.domain.entries import EntryType
 from ripieno.domain.errors import JournalMismatch
 from ripieno.domain.jsons import JsonObject
@@ -88,7 +87,6 @@ class CallEnded:
 
     call: ToolCall
     result: ToolResult
-    effect: EffectClass
     evidence_id: str
     ms: float
 

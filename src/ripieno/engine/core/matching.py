@@ -8,7 +8,24 @@ from ripieno.domain.agents import AgentDefinition
 WORD = re.compile(r"[a-z0-9]{3,}")
 WEIGHTS = ((5.0, "name"), (3.0, "capabilities"), (2.0, "tags"), (1.0, "description"))
 COMMON = frozenset(
-    "and are can does for from has have how its not see that the then this what when which with you your".split()
+    {
+        "and",
+        "are",
+        "can",
+        "does",
+        "for",
+        "from",
+        "has",
+        "have",
+        "how",
+        "its",
+        "not",
+        "that",
+        "the",
+        "this",
+        "what",
+        "with",
+    }
 )
 
 

@@ -214,7 +214,7 @@ class ToolPerformer:
             "evidence_id": planned.evidence_id,
         }
         await leg.append(NewEntry(planned.key, EntryType.TOOL_RETURNED, body), close=close)
-        return CallEnded(call, result, act.spec.effect, planned.evidence_id, ms)
+        return CallEnded(call, result, planned.evidence_id, ms)
 
     async def _unknown(self, leg: Leg, bench: Workbench, planned: PlannedCall) -> ToolResult:
         if planned.call.name in {spec.name for spec in await self._tools.list(_listing(leg, bench))}:
@@ -256,4 +256,4 @@ def _lost(act: _Act, last: Effect) -> Question:
 def _recorded(entry: Entry) -> CallEnded:
     body = entry.body
     call, result = jsons.decode(ToolCall, body["call"]), jsons.decode(ToolResult, body["result"])
-    return CallEnded(call, result, EffectClass(body["effect"]), body["evidence_id"], body["ms"])
+    return CallEnded(call, result, body["evidence_id"], body["ms"])

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from typing import cast
 
+from ripieno.domain.errors import IntentRefused
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.core.commands import CallEnded, PlannedCall
 from ripieno.engine.leg import Blocked, Leg
 from ripieno.engine.performers.tools import ToolPerformer, Workbench
 
-URGENCY = (RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING)
+URGENCY = (RunStatus.PAUSED, RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING)
 
 
 async def perform_turn(
@@ -58,6 +60,9 @@ class _Turn:
             self.ended[call.key] = await self._performer.perform(self._leg, self._bench, call)
         except Blocked as blocked:
             self.blocked[call.key] = blocked
+        except IntentRefused:
+            self._leg.held = True
+            self.blocked[call.key] = Blocked(RunStatus.PAUSED, ())
 
 
 def _together(blocks: Collection[Blocked]) -> Blocked:
@@ -67,4 +72,4 @@ def _together(blocks: Collection[Blocked]) -> Blocked:
 
 def _first(failures: ExceptionGroup[Exception]) -> Exception:
     first = failures.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
+    return _first(cast("ExceptionGroup[Exception]", first)) if isinstance(first, ExceptionGroup) else first

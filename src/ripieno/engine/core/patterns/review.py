@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.entries import EntryType
-from ripieno.domain.errors import Invalid
 from ripieno.domain.jsons import JsonObject, encode
 from ripieno.domain.runs import Evidence, ExitReason, Limits, RunError, RunInput, RunResult, RunStatus
 from ripieno.domain.teams import Claim, Plan, PlanStep, Review
@@ -54,17 +53,6 @@ class TeamJob:
     input: RunInput
     limits: Limits
     generation: int = 1
-
-    def holder(self, role: str) -> str:
-        """The member that has a role.
-
-        Raises:
-            Invalid: Nobody has it.
-        """
-        for member in self.members:
-            if member.role == role:
-                return member.name
-        raise Invalid(f"team {self.definition.name} has no member with the role {role}")
 
     @property
     def workers(self) -> tuple[Member, ...]:
@@ -121,7 +109,7 @@ class _Team:
         problems: tuple[str, ...] = ()
         for attempt in range(1, MAX_PLANS + 1):
             name = "plan" if attempt == 1 else f"plan-{attempt}"
-            planner = self.job.holder("planner")
+            planner = self._holder("planner")
             ended = yield from self._child(name, planner, RunInput(_PLAN, {**data, "issues": [*problems]}, "plan"))
             plan, problems = self._read_plan(self._must(ended, "the planner"))
             if plan is not None:
@@ -181,7 +169,7 @@ class _Team:
             "issues": [*review.issues, *(f"unsupported: {claim.claim}" for claim in review.unsupported_claims)],
             "previous_draft": previous,
         }
-        executor = self.job.holder("executor")
+        executor = self._holder("executor")
         ended = yield from self._child(f"draft-{attempt}", executor, RunInput(_COMPOSE, data, "compose"))
         result = self._must(ended, "the executor")
         self._collect(f"draft-{attempt}", result)
@@ -194,7 +182,7 @@ class _Team:
             "evidence": [encode(item) for item in self.evidence],
             "draft": draft,
         }
-        reviewer = self.job.holder("reviewer")
+        reviewer = self._holder("reviewer")
         ended = yield from self._child(f"review-{attempt}", reviewer, RunInput(_REVIEW, data, "review"))
         result = self._must(ended, "the reviewer")
         try:
@@ -208,13 +196,21 @@ class _Team:
             return None
         path = plan.deliverable.path
         goal = f"Save the accepted answer as {path}."
-        executor = self.job.holder("executor")
+        executor = self._holder("executor")
         ended = yield from self._child("deliver", executor, RunInput(goal, {"path": path, "content": draft}, "deliver"))
         self._collect("deliver", ended.result)
         written = any(item.ok for item in ended.result.evidence)
         return {"path": path, "written": written, "answer": ended.result.answer or _reason(ended.result)}
 
     # -- children ------------------------------------------------------------------------------------------------
+
+    def _holder(self, role: str) -> str:
+        """The member that has a role."""
+        for member in self.job.members:
+            if member.role == role:
+                return member.name
+        detail = f"team {self.job.definition.name} has no member with the role {role}"
+        raise _Over(ExitReason.DEFECT, RunError("incomplete_team", detail))
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}/child/{name}"

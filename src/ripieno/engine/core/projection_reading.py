@@ -1,0 +1,208 @@
+"""A run's journal as a conversation, as spans of time, as lines of a log, and as what it used."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ripieno.domain.entries import ENDINGS, Entry, EntryType
+from ripieno.domain.jsons import Json, JsonObject, decode
+from ripieno.domain.usage import NOTHING_USED, Usage
+from ripieno.engine.core.projection import Task, TaskKind, TaskStatus, brief, tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMessage:
+    """One line of the conversation. `data` is structured material that came with it."""
+
+    seq: int
+    at: datetime
+    role: Literal["user", "assistant", "tool"]
+    text: str
+    data: Json = None
+    tool_calls: tuple[JsonObject, ...] = ()
+    call_id: str | None = None
+    name: str | None = None
+    evidence_id: str | None = None
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time, without payload. `parent` is the key of the span around it, None for the run itself."""
+
+    key: str
+    parent: str | None
+    kind: str
+    name: str
+    status: str
+    started_at: datetime
+    ended_at: datetime | None
+    ms: float | None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """An entry in words."""
+
+    seq: int
+    at: datetime
+    level: Literal["info", "warning", "error"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a run's own model calls used, and what it used with all runs below it that have ended."""
+
+    own: Usage
+    total: Usage
+
+
+def messages(entries: Iterable[Entry]) -> list[ChatMessage]:
+    """The conversation: the goal, what the model said, what tools answered. Earlier runs of the session are left out."""
+    found: list[ChatMessage] = []
+    for entry in entries:
+        if message := _message(entry):
+            found.append(message)
+    return found
+
+
+def _message(entry: Entry) -> ChatMessage | None:
+    body = entry.body
+    match entry.type:
+        case EntryType.RUN_STARTED:
+            return ChatMessage(seq=entry.seq, at=entry.at, role="user", text=body["goal"], data=body["data"])
+        case EntryType.MODEL_REPLIED:
+            reply = body["reply"]
+            return ChatMessage(
+                seq=entry.seq,
+                at=entry.at,
+                role="assistant",
+                text=reply["text"],
+                tool_calls=tuple(reply["tool_calls"]),
+                name=reply["model"],
+            )
+        case EntryType.TOOL_RETURNED:
+            call, result = body["call"], body["result"]
+            return ChatMessage(
+                seq=entry.seq,
+                at=entry.at,
+                role="tool",
+                text=result["text"],
+                data=result["data"],
+                call_id=call["id"],
+                name=call["name"],
+                evidence_id=body["evidence_id"],
+                is_error=result["status"] != "ok",
+            )
+        case _:
+            return None
+
+
+def timeline(entries: Sequence[Entry]) -> list[Span]:
+    """The run and its tasks as spans: a tool call lies in its turn, a question in the call that it is about."""
+    if not entries:
+        return []
+    first, last = entries[0], entries[-1]
+    ended = last.at if last.type in ENDINGS else None
+    status = last.type.value.removeprefix("run.") if ended else "running"
+    ms = round((ended - first.at).total_seconds() * 1000, 3) if ended else None
+    root = Span(
+        key="run",
+        parent=None,
+        kind="run",
+        name=first.body["definition"]["name"] if first.type is EntryType.RUN_STARTED else "",
+        status=status,
+        started_at=first.at,
+        ended_at=ended,
+        ms=ms,
+        run_id=first.run_id,
+    )
+    found = tasks(entries)
+    keys = {task.key for task in found}
+    return [root, *(_span(task, keys) for task in found)]
+
+
+def _span(task: Task, keys: set[str]) -> Span:
+    return Span(
+        key=task.key,
+        parent=_parent(task.key, keys),
+        kind=task.kind.value,
+        name=task.name,
+        status=task.status.value,
+        started_at=task.started_at,
+        ended_at=task.ended_at,
+        ms=task.ms,
+        run_id=task.run_id,
+    )
+
+
+def _parent(key: str, keys: set[str]) -> str:
+    """The nearest task around this key; `…/turn/3/call/0` lies in `…/turn/3/model`."""
+    around = key
+    while around:
+        around = around.rpartition("/")[0]
+        for candidate in (around, f"{around}/model"):
+            if candidate in keys and candidate != key:
+                return candidate
+    return "run"
+
+
+def log(entries: Iterable[Entry]) -> list[LogLine]:
+    """The journal in words, one line for each entry."""
+    lines: list[LogLine] = []
+    seen: list[Entry] = []
+    for entry in entries:
+        seen.append(entry)
+        lines.append(_log_line(entry, {task.seq: task for task in tasks(_about(seen, entry))}.get(entry.seq)))
+    return lines
+
+
+def _about(seen: Sequence[Entry], entry: Entry) -> list[Entry]:
+    """The entry, and the one that it closes."""
+    opened = entry.key.removesuffix("/decision").removesuffix("/end")
+    return [*(before for before in seen[:-1] if before.key == opened), entry]
+
+
+def _log_line(entry: Entry, task: Task | None) -> LogLine:
+    if task is None:
+        return _ending_line(entry) if entry.type in ENDINGS else _start_line(entry)
+    level = "warning" if task.status in _TROUBLE else "info"
+    who = f"{task.kind.value} {task.name}".strip()
+    message = f"{who} {task.status.value}" + (f": {task.summary}" if task.summary else "")
+    return LogLine(seq=entry.seq, at=entry.at, level=level, message=message)
+
+
+_TROUBLE = {TaskStatus.FAILED, TaskStatus.DENIED, TaskStatus.CANCELLED}
+
+
+def _start_line(entry: Entry) -> LogLine:
+    message = f"{entry.body['definition']['name']} started: {brief(entry.body['goal'])}"
+    return LogLine(seq=entry.seq, at=entry.at, level="info", message=message)
+
+
+def _ending_line(entry: Entry) -> LogLine:
+    result = entry.body["result"]
+    message = f"run {result['status']} ({result['exit_reason']})"
+    if error := result.get("error"):
+        message += f": {error['code']}: {brief(error['detail'])}"
+    level = "error" if entry.type is EntryType.RUN_FAILED else "info"
+    return LogLine(seq=entry.seq, at=entry.at, level=level, message=message)
+
+
+def used(entries: Iterable[Entry]) -> Used:
+    """Add up model replies, and the results of children that have ended."""
+    own = children = NOTHING_USED
+    for entry in entries:
+        if entry.type is EntryType.MODEL_REPLIED:
+            own += decode(Usage, entry.body["reply"]["usage"])
+        elif entry.type is EntryType.CHILD_ENDED:
+            children += decode(Usage, entry.body["result"]["usage"])
+    return Used(own, own + children)
+
+
+def open_tasks(found: Iterable[Task]) -> list[Task]:
+    """The tasks that a person has to do something about."""
+    return [task for task in found if task.status is TaskStatus.WAITING and task.kind is not TaskKind.CHILD]
