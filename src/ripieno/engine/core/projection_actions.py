@@ -48,9 +48,7 @@ def _is(entry: Entry, kind: EntryType) -> bool:
     return entry.type is kind
 
 
-def _action(
-    task: projection.TaskDetail, intent: Entry | None, returned: Entry | None, effect: Effect | None
-) -> Action:
+def _action(task: projection.TaskDetail, intent: Entry | None, returned: Entry | None, effect: Effect | None) -> Action:
     last = returned or intent
     known = last.body if last else {}
     result = returned.body["result"] if returned else {}

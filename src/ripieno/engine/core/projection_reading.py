@@ -153,17 +153,13 @@ def _parent(key: str, keys: set[str]) -> str:
 def log(entries: Iterable[Entry]) -> list[LogLine]:
     """The journal in words, one line for each entry."""
     lines: list[LogLine] = []
-    seen: list[Entry] = []
+    by_key: dict[str, Entry] = {}
     for entry in entries:
-        seen.append(entry)
-        lines.append(_log_line(entry, {task.seq: task for task in tasks(_about(seen, entry))}.get(entry.seq)))
+        by_key[entry.key] = entry
+        opened = by_key.get(entry.key.removesuffix("/decision").removesuffix("/end"), entry)
+        found = tasks([entry] if opened is entry else [opened, entry])
+        lines.append(_log_line(entry, found[0] if found else None))
     return lines
-
-
-def _about(seen: Sequence[Entry], entry: Entry) -> list[Entry]:
-    """The entry, and the one that it closes."""
-    opened = entry.key.removesuffix("/decision").removesuffix("/end")
-    return [*(before for before in seen[:-1] if before.key == opened), entry]
 
 
 def _log_line(entry: Entry, task: Task | None) -> LogLine:
@@ -201,8 +197,3 @@ def used(entries: Iterable[Entry]) -> Used:
         elif entry.type is EntryType.CHILD_ENDED:
             children += decode(Usage, entry.body["result"]["usage"])
     return Used(own, own + children)
-
-
-def open_tasks(found: Iterable[Task]) -> list[Task]:
-    """The tasks that a person has to do something about."""
-    return [task for task in found if task.status is TaskStatus.WAITING and task.kind is not TaskKind.CHILD]

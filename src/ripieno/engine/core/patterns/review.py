@@ -4,7 +4,6 @@ Every piece of work is a child run; the plan and each verdict are entries of the
 which does not exist is unsupported whatever the reviewer says.
 """
 
-import re
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.entries import EntryType
 from ripieno.domain.jsons import JsonObject, encode
 from ripieno.domain.runs import Evidence, ExitReason, Limits, RunError, RunInput, RunResult, RunStatus
-from ripieno.domain.teams import Claim, Plan, PlanStep, Review
+from ripieno.domain.teams import Plan, PlanStep, Review
 from ripieno.engine.core.commands import (
     AwaitChildren,
     ChildEnded,
@@ -27,10 +26,10 @@ from ripieno.engine.core.commands import (
     expect,
     expect_all,
 )
+from ripieno.engine.core.patterns.scrutiny import held_to_evidence, objections, plan_problems
 from ripieno.engine.core.tally import Tally
 
 MAX_PLANS = 2
-CITATION = re.compile(r"\[([a-z0-9][a-z0-9_-]*(?:/[a-z0-9_-]+)*/t\d+c\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class _Team:
             "review": review.model_dump(mode="json"),
             "deliverable": delivery,
         }
-        answer = draft if accepted else f"{draft}\n\n{_objections(review)}"
+        answer = draft if accepted else f"{draft}\n\n{objections(review)}"
         return self._result(RunStatus.COMPLETED, ExitReason.COMPLETED, answer, value)
 
     # -- plan ----------------------------------------------------------------------------------------------------
@@ -122,7 +121,7 @@ class _Team:
             plan = Plan.model_validate(result.value)
         except ValidationError as error:
             return None, tuple(f"{item['loc']}: {item['msg']}" for item in error.errors())
-        problems = tuple(_plan_problems(plan.steps, {member.name for member in self.job.workers}))
+        problems = tuple(plan_problems(plan.steps, {member.name for member in self.job.workers}))
         return (None, problems) if problems else (plan, ())
 
     # -- steps ---------------------------------------------------------------------------------------------------
@@ -189,7 +188,7 @@ class _Team:
             review = Review.model_validate(result.value)
         except ValidationError:
             review = Review(verdict="rework", issues=("the reviewer gave no usable verdict",))
-        return _held_to_evidence(review, draft, {item.id for item in self.evidence})
+        return held_to_evidence(review, draft, {item.id for item in self.evidence})
 
     def _deliver(self, plan: Plan, draft: str) -> Generator[Command, Outcome, JsonObject | None]:
         if plan.deliverable is None:
@@ -256,48 +255,6 @@ class _Team:
         error: RunError | None = None,
     ) -> RunResult:
         return RunResult(status, reason, answer, value, tuple(self.evidence), self.tally.usage, error)
-
-
-def _plan_problems(steps: tuple[PlanStep, ...], agents: set[str]) -> Iterable[str]:
-    ids = [step.id for step in steps]
-    for step in steps:
-        if step.agent not in agents:
-            yield f"step {step.id}: there is no agent {step.agent}; there are {', '.join(sorted(agents))}"
-        for need in step.needs:
-            if need not in ids:
-                yield f"step {step.id} needs {need}, which is no step"
-    if len(set(ids)) < len(ids):
-        yield "two steps have the same id"
-    elif _has_cycle({step.id: set(step.needs) & set(ids) for step in steps}):
-        yield "the steps need each other in a circle"
-
-
-def _has_cycle(needs: dict[str, set[str]]) -> bool:
-    while needs:
-        free = {name for name, wanted in needs.items() if not wanted & needs.keys()}
-        if not free:
-            return True
-        needs = {name: wanted for name, wanted in needs.items() if name not in free}
-    return False
-
-
-def _held_to_evidence(review: Review, draft: str, known: set[str]) -> Review:
-    """Add what no reviewer may wave through: citations of evidence that does not exist."""
-    invented = [claim for claim in review.claims if not set(claim.evidence) <= known]
-    missing = sorted(set(CITATION.findall(draft)) - known)
-    if not invented and not missing:
-        return review
-    issues = (*review.issues, *(f"[{name}] is cited, but there is no such evidence" for name in missing))
-    unsupported = (*review.unsupported_claims, *(claim for claim in invented if claim not in review.unsupported_claims))
-    return review.model_copy(update={"verdict": "rework", "issues": issues, "unsupported_claims": unsupported})
-
-
-def _objections(review: Review) -> str:
-    def line(claim: Claim) -> str:
-        return f"- not supported by evidence: {claim.claim}"
-
-    lines = [*(f"- {issue}" for issue in review.issues), *(line(claim) for claim in review.unsupported_claims)]
-    return "\n".join(["The reviewer did not accept this answer:", *lines])
 
 
 def _reason(result: RunResult) -> str:
