@@ -1,7 +1,7 @@
 """A run's journal as people read it: its entries folded into tasks.
 
-A task is a step of the run: a model's turn, a tool call, a child run, a question to a person, a plan, a review. Its key is
-the key of the command that it shows, so a task keeps its identity while entries come in.
+A task is a step of the run: a model's turn, a tool call, a child run, a question to a person, a plan, a review. Its key
+is the key of the command that it shows, so a task keeps its identity while entries come in.
 """
 
 from collections.abc import Callable, Iterable
@@ -78,6 +78,24 @@ def tasks(entries: Iterable[Entry]) -> list[TaskDetail]:
         elif entry.type in ENDINGS:
             return [_left(task, entry) for task in found.values()]
     return list(found.values())
+
+
+class Follower:
+    """Takes a run's entries one by one and says which task each is about. Remembers only what is still open."""
+
+    def __init__(self) -> None:
+        self._openings: dict[str, Entry] = {}
+
+    def see(self, entry: Entry) -> TaskDetail | None:
+        """The task as it is after this entry; None for entries about the run itself."""
+        opening = self._openings.pop(entry.key.removesuffix("/decision").removesuffix("/end"), None)
+        if entry.type in _OPENINGS:
+            self._openings[entry.key] = entry
+        found = tasks([opening, entry] if opening else [entry])
+        return found[0] if found else None
+
+
+_OPENINGS = frozenset({EntryType.INTERRUPT_OPENED, EntryType.CHILD_STARTED})
 
 
 def brief(text: str) -> str:

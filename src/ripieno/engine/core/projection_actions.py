@@ -50,8 +50,8 @@ def _is(entry: Entry, kind: EntryType) -> bool:
 
 def _action(task: projection.TaskDetail, intent: Entry | None, returned: Entry | None, effect: Effect | None) -> Action:
     last = returned or intent
-    known = last.body if last else {}
-    result = returned.body["result"] if returned else {}
+    known: JsonObject = last.body if last else {}
+    result: JsonObject = returned.body["result"] if returned else {}
     return Action(
         key=task.key,
         tool=task.name,

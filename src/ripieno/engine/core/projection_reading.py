@@ -8,7 +8,7 @@ from typing import Literal
 from ripieno.domain.entries import ENDINGS, Entry, EntryType
 from ripieno.domain.jsons import Json, JsonObject, decode
 from ripieno.domain.usage import NOTHING_USED, Usage
-from ripieno.engine.core.projection import Task, TaskKind, TaskStatus, brief, tasks
+from ripieno.engine.core.projection import Follower, Task, TaskStatus, brief, tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +61,8 @@ class Used:
 
 
 def messages(entries: Iterable[Entry]) -> list[ChatMessage]:
-    """The conversation: the goal, what the model said, what tools answered. Earlier runs of the session are left out."""
-    found: list[ChatMessage] = []
-    for entry in entries:
-        if message := _message(entry):
-            found.append(message)
-    return found
+    """The conversation of this run alone: the goal, what the model said, what tools answered."""
+    return [message for entry in entries if (message := _message(entry))]
 
 
 def _message(entry: Entry) -> ChatMessage | None:
@@ -152,14 +148,8 @@ def _parent(key: str, keys: set[str]) -> str:
 
 def log(entries: Iterable[Entry]) -> list[LogLine]:
     """The journal in words, one line for each entry."""
-    lines: list[LogLine] = []
-    by_key: dict[str, Entry] = {}
-    for entry in entries:
-        by_key[entry.key] = entry
-        opened = by_key.get(entry.key.removesuffix("/decision").removesuffix("/end"), entry)
-        found = tasks([entry] if opened is entry else [opened, entry])
-        lines.append(_log_line(entry, found[0] if found else None))
-    return lines
+    follower = Follower()
+    return [_log_line(entry, follower.see(entry)) for entry in entries]
 
 
 def _log_line(entry: Entry, task: Task | None) -> LogLine:

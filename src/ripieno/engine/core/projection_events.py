@@ -1,0 +1,68 @@
+"""Entries as public events (CloudEvents 1.0), and as the steps of a classic status stream."""
+
+from datetime import UTC
+
+from ripieno.domain.entries import ENDINGS, Entry, EntryType
+from ripieno.domain.interrupts import InterruptKind
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.runs import RunStatus
+from ripieno.engine.core.projection import Follower, TaskDetail
+
+AWAITS_APPROVAL = frozenset({InterruptKind.APPROVAL, InterruptKind.BUDGET})
+
+
+def event(entry: Entry) -> JsonObject:
+    """The public event of an entry. `sequence` is its `seq`: the place to go on from after a cut."""
+    return {
+        "specversion": "1.0",
+        "id": f"{entry.run_id}/{entry.seq}",
+        "source": f"/v1/runs/{entry.run_id}",
+        "type": entry.type.value,
+        "subject": entry.key,
+        "time": entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "sequence": entry.seq,
+        "data": {"run_id": entry.run_id, **_data(entry)},
+    }
+
+
+def _data(entry: Entry) -> JsonObject:
+    """The body; of a start only what says who does what, because the pinned definition is long and not news."""
+    body = entry.body
+    if entry.type is not EntryType.RUN_STARTED:
+        return body
+    return {
+        "agent": body["definition"]["name"],
+        "version": body["version"],
+        "goal": body["goal"],
+        "purpose": body["purpose"],
+        "model": body["model"],
+        "members": [member["name"] for member in body["members"]],
+    }
+
+
+class Progress:
+    """Follows a run entry by entry and says what is new: its status, and the task that moved."""
+
+    def __init__(self) -> None:
+        self.status = RunStatus.QUEUED
+        self._follower = Follower()
+        self._open: dict[str, InterruptKind] = {}
+
+    def see(self, entry: Entry) -> tuple[RunStatus | None, TaskDetail | None]:
+        """Take the next entry: the run's status if it is another now, and the task that the entry is about."""
+        before, self.status = self.status, self._after(entry)
+        return (None if self.status is before else self.status), self._follower.see(entry)
+
+    def _after(self, entry: Entry) -> RunStatus:
+        if entry.type in ENDINGS:
+            return RunStatus(entry.body["result"]["status"])
+        if entry.type is EntryType.INTERRUPT_OPENED:
+            self._open[entry.key] = InterruptKind(entry.body["kind"])
+        elif entry.type is EntryType.INTERRUPT_DECIDED:
+            self._open.pop(entry.key.removesuffix("/decision"), None)
+        if not self._open:
+            return RunStatus.RUNNING
+        if AWAITS_APPROVAL & set(self._open.values()):
+            return RunStatus.AWAITING_APPROVAL
+        return RunStatus.AWAITING_INPUT
