@@ -1,0 +1,66 @@
+"""The store of one process in one folder: SQLite, a lock file, nothing to install."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from ripieno.ports import Clock, Dispatch
+from ripieno.store import migrate
+from ripieno.store.lockfile import LockFile
+from ripieno.store.sqlite import connection
+from ripieno.store.sqlite.journal import SqliteJournal
+from ripieno.store.sqlite.readers import Readers
+from ripieno.store.sqlite.records import SqliteRecords
+from ripieno.store.sqlite.replies import SqliteReplies
+from ripieno.store.sqlite.writer import Writer
+
+FILE = "ripieno.db"
+
+
+class EmbeddedStore:
+    """An open store. Made by `open_store`."""
+
+    def __init__(self, lock: LockFile, writer: Writer, readers: Readers) -> None:
+        self.journal = SqliteJournal(writer, readers)
+        self.records = SqliteRecords(readers)
+        self.replies = SqliteReplies(writer)
+        self._lock = lock
+        self._writer = writer
+        self._readers = readers
+
+    def announce(self, url: str) -> None:
+        """Say in the lock file where the server listens, so that the command line finds it."""
+        self._lock.announce(url)
+
+    async def close(self) -> None:
+        """Commit what is queued, close every connection, free the folder."""
+        self._writer.refuse()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._readers.close()
+        self._writer.close()
+        self._lock.release()
+
+
+async def open_store(folder: Path, clock: Clock, dispatch: Dispatch) -> EmbeddedStore:
+    """Open the store in a folder, making it where it is not there.
+
+    Raises:
+        StoreBusy: Another process has the folder (the error names it), or its file cannot be used.
+    """
+    loop = asyncio.get_running_loop()
+    return await asyncio.to_thread(_open, folder, clock, dispatch, loop.call_soon_threadsafe)
+
+
+def _open(folder: Path, clock: Clock, dispatch: Dispatch, on_loop: Callable[..., object]) -> EmbeddedStore:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = LockFile(folder, clock.now())
+    try:
+        path = folder / FILE
+        migrate.upgrade(path)
+        writer = Writer(connection.for_writing(path), clock, dispatch, on_loop)
+        return EmbeddedStore(lock, writer, Readers(path))
+    except BaseException:
+        lock.release()
+        raise

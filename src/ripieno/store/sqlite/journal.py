@@ -1,0 +1,83 @@
+"""The journal on SQLite: each promise of the port is a verb, run by the writer."""
+
+import asyncio
+from collections.abc import Sequence
+
+from ripieno.domain.entries import Entry, InboxRow, NewEntry
+from ripieno.domain.interrupts import Decision, Interrupt
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.runs import NewRun, Run, RunResult
+from ripieno.ports import Append, Claimed, Park, Pumped
+from ripieno.store.sqlite import legs
+from ripieno.store.sqlite.readers import Readers
+from ripieno.store.sqlite.verbs import append, cancel, claim, decide, finish, hold, park, pump, recover, send, start
+from ripieno.store.sqlite.writer import Writer
+
+
+class SqliteJournal:
+    """`ports.Journal` in one file."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    # -- anybody -------------------------------------------------------------------------------------------------
+
+    async def start(self, run: NewRun) -> bool:
+        return await self._writer.submit(start.start, run)
+
+    async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
+        return await self._writer.submit(send.send, tenant, run_id, topic, body, dedupe)
+
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
+        return await self._writer.submit(decide.decide, tenant, interrupt_id, decision)
+
+    async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
+        run, followers = await self._writer.submit(cancel.cancel, tenant, run_id, by, reason)
+        while followers:
+            below = [self._writer.submit(cancel.follow, tenant, child, by, reason) for child in followers]
+            followers = [child for children in await asyncio.gather(*below) for child in children]
+        return run
+
+    async def pause(self, tenant: str, run_id: str) -> Run:
+        return await self._writer.submit(hold.pause, tenant, run_id)
+
+    async def resume(self, tenant: str, run_id: str) -> Run:
+        return await self._writer.submit(hold.resume, tenant, run_id)
+
+    # -- the leg that holds the epoch ----------------------------------------------------------------------------
+
+    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
+        runs = await self._writer.submit(claim.claim, worker_id, slots)
+        whole = [legs.fresh(run) for run in runs]
+        if None not in whole:
+            return [claimed for claimed in whole if claimed is not None]
+        return await self._readers.read(legs.load, runs)
+
+    async def append(self, batch: Append) -> Sequence[Entry]:
+        return await self._writer.submit(append.append, batch)
+
+    async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
+        return await self._readers.read(legs.unread, run_id, epoch)
+
+    async def park(self, wish: Park) -> bool:
+        return await self._writer.submit(park.park, wish)
+
+    async def finish(self, run_id: str, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
+        return await self._writer.submit(finish.finish, run_id, epoch, ending, result)
+
+    async def release(self, run_id: str, epoch: int) -> None:
+        await self._writer.submit(park.release, run_id, epoch)
+
+    # -- upkeep --------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        return await self._writer.submit(recover.recover)
+
+    async def pump(self) -> Pumped:
+        total = Pumped()
+        while True:
+            turn = await self._writer.submit(pump.pump)
+            total = Pumped(total.woken + turn.woken, total.expired + turn.expired, total.fenced + turn.fenced)
+            if max(turn.woken, turn.expired, turn.fenced) < pump.SLICE:
+                return total

@@ -1,0 +1,158 @@
+"""Rows of SQLite ↔ values of the domain: times as microseconds, JSON as text."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from sqlite3 import Row
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from ripieno.domain import jsons
+from ripieno.domain.effects import Effect, EffectClass, EffectState
+from ripieno.domain.entries import Entry, EntryType, InboxRow
+from ripieno.domain.errors import Invalid
+from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
+from ripieno.domain.jsons import Json
+from ripieno.domain.runs import ExitReason, Run, RunInput, RunKind, RunResult, RunStatus
+from ripieno.domain.sessions import Session
+from ripieno.ports import StoredReply
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+RUN_COLUMNS = (
+    "id, tenant, kind, target, target_version, session_id, root_id, parent_id, parent_key, status, exit_reason, input, "
+    "result, created_by, created_at, updated_at, started_at, ended_at, deadline, epoch, last_seq, inbox_seq, "
+    "generation, hold, cancel_at, waits, wake_at, lane, priority, dry_run, metadata"
+)
+ENTRY_COLUMNS = "run_id, seq, key, type, body, at, epoch, v"
+INBOX_COLUMNS = "n, topic, body, dedupe"
+EFFECT_COLUMNS = "run_id, key, attempt, tool, effect, state, idempotency_key, arguments_hash, intended_at, closed_at"
+INTERRUPT_COLUMNS = (
+    "id, tenant, run_id, key, kind, status, subject_hash, request, risk, reasons, requested_by, created_at, "
+    "expires_at, decisions"
+)
+
+
+def micros(at: datetime) -> int:
+    """A time as the tables keep it."""
+    return (at - EPOCH) // MICROSECOND
+
+
+def micros_or_none(at: datetime | None) -> int | None:
+    """The same for a time that may be missing."""
+    return None if at is None else (at - EPOCH) // MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    """A time of the tables."""
+    return EPOCH + timedelta(microseconds=value)
+
+
+def moment_or_none(value: int | None) -> datetime | None:
+    """The same for a time that may be missing."""
+    return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def dump(value: Json) -> str:
+    """JSON as text. Not-a-number becomes null, half a surrogate pair a question mark: no reader could take them.
+
+    Raises:
+        Invalid: The value is no JSON.
+    """
+    try:
+        return to_json(value, inf_nan_mode="null").decode()
+    except PydanticSerializationError:
+        pass
+    try:
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"this cannot be written as JSON: {error}") from error
+
+
+def load(text: str) -> Json:
+    """What `dump` wrote."""
+    return from_json(text)
+
+
+def run_of(row: Row) -> Run:
+    """A row of RUN_COLUMNS."""
+    value: dict[str, Any] = dict(row)
+    for name in ("created_at", "updated_at"):
+        value[name] = moment(value[name])
+    for name in ("started_at", "ended_at", "deadline", "cancel_at", "wake_at"):
+        value[name] = moment_or_none(value[name])
+    value["kind"] = RunKind(value["kind"])
+    value["status"] = RunStatus(value["status"])
+    value["exit_reason"] = ExitReason(value["exit_reason"]) if value["exit_reason"] else None
+    value["input"] = jsons.decode(RunInput, load(value["input"]))
+    value["result"] = jsons.decode(RunResult, load(value["result"])) if value["result"] else None
+    value["hold"] = bool(value["hold"])
+    value["dry_run"] = bool(value["dry_run"])
+    value["waits"] = tuple(load(value["waits"]))
+    value["metadata"] = load(value["metadata"])
+    return Run(**value)
+
+
+def entry_of(row: Row) -> Entry:
+    """A row of ENTRY_COLUMNS."""
+    run_id, seq, key, kind, body, at, epoch, v = row
+    return Entry(run_id, seq, key, EntryType(kind), load(body), moment(at), epoch, v)
+
+
+def entries_of(rows: Sequence[Row]) -> tuple[Entry, ...]:
+    """Rows of ENTRY_COLUMNS."""
+    return tuple(map(entry_of, rows))
+
+
+def inbox_of(rows: Sequence[Row]) -> tuple[InboxRow, ...]:
+    """Rows of INBOX_COLUMNS."""
+    return tuple(InboxRow(n, topic, load(body), dedupe) for n, topic, body, dedupe in rows)
+
+
+def effect_of(row: Row) -> Effect:
+    """A row of EFFECT_COLUMNS."""
+    run_id, key, attempt, tool, effect, state, idempotency_key, arguments_hash, intended_at, closed_at = row
+    return Effect(
+        run_id=run_id,
+        key=key,
+        attempt=attempt,
+        tool=tool,
+        effect=EffectClass(effect),
+        state=EffectState(state),
+        idempotency_key=idempotency_key,
+        arguments_hash=arguments_hash,
+        intended_at=moment(intended_at),
+        closed_at=moment_or_none(closed_at),
+    )
+
+
+def interrupt_of(row: Row) -> Interrupt:
+    """A row of INTERRUPT_COLUMNS."""
+    return Interrupt(
+        id=row["id"],
+        tenant=row["tenant"],
+        run_id=row["run_id"],
+        key=row["key"],
+        kind=InterruptKind(row["kind"]),
+        status=InterruptStatus(row["status"]),
+        subject_hash=row["subject_hash"],
+        request=load(row["request"]),
+        risk=row["risk"],
+        reasons=tuple(load(row["reasons"])),
+        requested_by=row["requested_by"],
+        created_at=moment(row["created_at"]),
+        expires_at=moment_or_none(row["expires_at"]),
+        decisions=tuple(jsons.decode(Decision, decision) for decision in load(row["decisions"])),
+    )
+
+
+def session_of(row: Row) -> Session:
+    """A row of the table sessions."""
+    return Session(row["id"], row["tenant"], row["created_by"], moment(row["created_at"]), moment(row["updated_at"]))
+
+
+def reply_of(row: Row) -> StoredReply:
+    """A row of the table replies."""
+    return StoredReply(row["body_hash"], row["resource_id"], row["status"], load(row["headers"]), row["body"])

@@ -1,0 +1,131 @@
+"""Append: what a leg did, and all that belongs to it. The hot path."""
+
+from ripieno.domain.effects import Effect
+from ripieno.domain.entries import Entry
+from ripieno.domain.errors import IntentRefused, JournalMismatch
+from ripieno.domain.interrupts import NewInterrupt
+from ripieno.ports import Append, EffectClose, HintKind
+from ripieno.store.sqlite.rows import dump, micros_or_none
+from ripieno.store.sqlite.transaction import Transaction
+from ripieno.store.sqlite.verbs import fenced, start
+
+# The fence: only the epoch's holder gets numbers, and gets them without gaps.
+ADVANCE = """
+UPDATE runs SET last_seq = last_seq + ?, updated_at = ? WHERE id = ? AND epoch = ? AND status = 'running'
+RETURNING last_seq, tenant, hold OR cancel_at IS NOT NULL
+"""
+
+INSERT_ENTRY = "INSERT INTO entries (run_id, seq, key, type, v, body, at, epoch) VALUES (?, ?, ?, ?, 1, ?, ?, ?)"
+
+INSERT_EFFECT = """
+INSERT INTO effects (
+  run_id, key, attempt, seq, tool, effect, state, idempotency_key, arguments_hash, intended_at
+) VALUES (?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?)
+"""
+
+CLOSE_EFFECT = "UPDATE effects SET state = ?, closed_at = ? WHERE run_id = ? AND key = ? AND attempt = ?"
+
+INSERT_INTERRUPT = """
+INSERT INTO interrupts (
+  id, tenant, run_id, key, kind, status, subject_hash, request, risk, reasons, requested_by, created_at, expires_at,
+  decisions
+) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, '[]')
+"""
+
+# A consumed row stays as a mark against doubles; the entry is its trace.
+CONSUME = "UPDATE inbox SET state = 'consumed', body = '{}' WHERE run_id = ? AND n = ? AND state = 'unread'"
+
+
+def append(tx: Transaction, batch: Append) -> list[Entry]:
+    """Commit a batch.
+
+    Raises:
+        LegLost: Another epoch has begun.
+        IntentRefused: It holds intents and the run is being cancelled or is held.
+        JournalMismatch: A key is there already, or something is closed or consumed that is not open.
+    """
+    run_id, epoch = batch.run_id, batch.epoch
+    advanced = tx.one(ADVANCE, (len(batch.entries), tx.micros, run_id, epoch))
+    if advanced is None:
+        raise fenced.lost(run_id, epoch)
+    last_seq, tenant, stopping = advanced
+    if batch.intents and stopping:
+        raise IntentRefused(f"{run_id} is being cancelled or is paused: no new effect begins")
+    first = last_seq - len(batch.entries) + 1
+    entries = [
+        Entry(run_id, first + index, new.key, new.type, new.body, tx.now, epoch)
+        for index, new in enumerate(batch.entries)
+    ]
+    for entry in entries:
+        write(tx, entry)
+    for index, intent in enumerate(batch.intents):
+        _intend(tx, run_id, first + index, intent.effect)
+    for close in batch.closes:
+        _close(tx, run_id, close)
+    for n in batch.consumed:
+        _consume(tx, run_id, n)
+    _reach_out(tx, tenant, batch)
+    tx.hint(run_id, HintKind.PROGRESS)
+    return entries
+
+
+def write(tx: Transaction, entry: Entry) -> None:
+    """Insert one entry."""
+    row = (entry.run_id, entry.seq, entry.key, entry.type, dump(entry.body), tx.micros, entry.epoch)
+    tx.connection.execute(INSERT_ENTRY, row)
+
+
+def _intend(tx: Transaction, run_id: str, seq: int, effect: Effect) -> None:
+    tx.run(
+        INSERT_EFFECT,
+        (
+            run_id,
+            effect.key,
+            effect.attempt,
+            seq,
+            effect.tool,
+            effect.effect,
+            effect.idempotency_key,
+            effect.arguments_hash,
+            tx.micros,
+        ),
+    )
+
+
+def _close(tx: Transaction, run_id: str, close: EffectClose) -> None:
+    if not tx.run(CLOSE_EFFECT, (close.state, tx.micros, run_id, close.key, close.attempt)):
+        raise JournalMismatch(f"{run_id} has no effect {close.key} attempt {close.attempt}")
+
+
+def _consume(tx: Transaction, run_id: str, n: int) -> None:
+    if not tx.run(CONSUME, (run_id, n)):
+        raise JournalMismatch(f"{run_id} has no unread message {n}")
+
+
+def _reach_out(tx: Transaction, tenant: str, batch: Append) -> None:
+    """Questions to people and work for other agents."""
+    for interrupt in batch.interrupts:
+        _open(tx, tenant, batch.run_id, interrupt)
+    for child in batch.children:
+        start.start(tx, child)
+
+
+def _open(tx: Transaction, tenant: str, run_id: str, interrupt: NewInterrupt) -> None:
+    tx.run(
+        INSERT_INTERRUPT,
+        (
+            interrupt.id,
+            tenant,
+            run_id,
+            interrupt.key,
+            interrupt.kind,
+            interrupt.subject_hash,
+            dump(interrupt.request),
+            interrupt.risk,
+            dump(interrupt.reasons),
+            interrupt.requested_by,
+            tx.micros,
+            micros_or_none(interrupt.expires_at),
+        ),
+    )
+    tx.tell(tenant, "interrupt.opened", run_id, {"interrupt_id": interrupt.id, "kind": interrupt.kind})

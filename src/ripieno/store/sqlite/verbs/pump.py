@@ -1,0 +1,71 @@
+"""Pump: what time brings about. Timers, expiries, the end of a cancellation's grace, children left behind."""
+
+from datetime import timedelta
+
+from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
+from ripieno.domain.principals import SYSTEM
+from ripieno.ports import Pumped
+from ripieno.store.sqlite.rows import INTERRUPT_COLUMNS, micros
+from ripieno.store.sqlite.transaction import Transaction
+from ripieno.store.sqlite.verbs import cancel, decide, fenced, finish, send
+
+GRACE = timedelta(seconds=5)
+"""How long a leg may take to obey a cancellation."""
+
+SLICE = 200
+"""How many rows of each sort one transaction deals with, at most."""
+
+DUE = """
+SELECT id FROM runs WHERE wake_at IS NOT NULL AND NOT hold AND wake_at <= ?
+  AND status IN ('waiting', 'awaiting_approval', 'awaiting_input')
+ORDER BY wake_at LIMIT ?
+"""
+
+EXPIRED = f"""
+SELECT {INTERRUPT_COLUMNS} FROM interrupts WHERE status = 'pending' AND expires_at <= ? ORDER BY expires_at LIMIT ?
+"""  # noqa: S608 - constants
+
+DISOBEDIENT = fenced.ROW.replace("id = ?", "status = 'running' AND cancel_at <= ? ORDER BY cancel_at LIMIT ?")
+
+# A crash between the cancellation of a parent and that of its children leaves these.
+LEFT_BEHIND = """
+SELECT child.tenant, child.id, parent.cancel_by, parent.cancel_reason
+FROM runs AS child INDEXED BY runs_live_children JOIN runs AS parent ON parent.id = child.parent_id
+WHERE child.parent_id IS NOT NULL AND child.ended_at IS NULL AND child.cancel_at IS NULL
+  AND parent.cancel_at IS NOT NULL
+LIMIT ?
+"""
+
+
+def pump(tx: Transaction) -> Pumped:
+    """Do one slice of all of it."""
+    return Pumped(woken=_wake(tx), expired=_expire(tx), fenced=_fence(tx) + _collect(tx))
+
+
+def _wake(tx: Transaction) -> int:
+    rows = tx.all(DUE, (tx.micros, SLICE))
+    for row in rows:
+        send.queue(tx, row["id"])
+    return len(rows)
+
+
+def _expire(tx: Transaction) -> int:
+    rows = tx.all(EXPIRED, (tx.micros, SLICE))
+    denial = Decision(DecisionKind.DENY, SYSTEM.id, reason="nobody decided in time")
+    for row in rows:
+        decide.close(tx, row, denial, InterruptStatus.EXPIRED)
+    return len(rows)
+
+
+def _fence(tx: Transaction) -> int:
+    rows = tx.all(DISOBEDIENT, (micros(tx.now - GRACE), SLICE))
+    for row in rows:
+        finish.cancel(tx, row, row["cancel_by"], row["cancel_reason"])
+    return len(rows)
+
+
+def _collect(tx: Transaction) -> int:
+    rows = tx.all(LEFT_BEHIND, (SLICE,))
+    for row in rows:
+        cancel.follow(tx, row["tenant"], row["id"], row["cancel_by"], row["cancel_reason"])
+    return len(rows)

@@ -1,0 +1,153 @@
+"""The one thread that writes.
+
+It takes whatever was submitted while it committed the batch before, runs each operation inside a savepoint of its own,
+commits once, and hands all answers to the event loop in one call. So the cost of the disk is shared by everybody who
+waits for it, and an operation that fails harms no other.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeVar, TypeVarTuple
+
+from ripieno.domain.errors import JournalMismatch, StoreBusy
+from ripieno.ports import Clock, Dispatch, Hint
+from ripieno.store.sqlite.transaction import Transaction
+
+BATCH = 500
+"""How many operations share one commit, at most."""
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class _Job(NamedTuple):
+    future: asyncio.Future[Any]
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class _Outcome(NamedTuple):
+    future: asyncio.Future[Any]
+    value: Any
+    error: Exception | None
+
+
+class Writer:
+    """Runs operations in order of submission, many to a transaction.
+
+    `on_loop` calls a function on the event loop from any thread (`loop.call_soon_threadsafe`).
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, clock: Clock, dispatch: Dispatch, on_loop: Callable[..., object]
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._dispatch = dispatch
+        self._on_loop = on_loop
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="ripieno-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Transaction, *Ts], T], *arguments: *Ts) -> asyncio.Future[T]:
+        """Have `work` done; the future ends when it is committed, or with the error that undid it.
+
+        Raises (through the future):
+            StoreBusy: The commit failed, or the store is closed; nothing was written.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            future.set_exception(StoreBusy("the store is closed"))
+        else:
+            self._jobs.put(_Job(future, work, arguments))
+        return future
+
+    def refuse(self) -> None:
+        """Take no more work. Call it on the loop, where work is submitted; `close` then waits for the rest."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+
+    def close(self) -> None:
+        """Finish what was submitted and end the thread. Blocks."""
+        self.refuse()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while batch := self._take():
+            outcomes, hints = self._committed(batch)
+            self._on_loop(self._settle, outcomes, hints)
+        self._connection.close()
+
+    def _take(self) -> list[_Job]:
+        """Wait for work; answers nothing when the end has come."""
+        job = self._jobs.get()
+        batch: list[_Job] = []
+        try:
+            while job is not None and len(batch) < BATCH:
+                batch.append(job)
+                job = self._jobs.get_nowait()
+        except Empty:
+            return batch
+        if job is None and batch:
+            self._jobs.put(None)  # the end comes after this batch
+        elif job is not None:
+            batch.append(job)
+        return batch
+
+    def _committed(self, batch: list[_Job]) -> tuple[list[_Outcome], list[Hint]]:
+        transaction = Transaction(self._connection, self._clock.now())
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            outcomes = [self._attempt(job, transaction) for job in batch]
+            transaction.number()
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            busy = StoreBusy(f"the database did not take the change: {error}")
+            return [_Outcome(job.future, None, busy) for job in batch], []
+        return outcomes, transaction.hints
+
+    def _attempt(self, job: _Job, transaction: Transaction) -> _Outcome:
+        """Run one operation; what it did wrong is undone and is its own affair.
+
+        Raises:
+            sqlite3.Error: SQLite gave up the whole transaction (a full disk can do that).
+        """
+        execute = self._connection.execute
+        hints = len(transaction.hints)
+        execute("SAVEPOINT operation")
+        try:
+            value = job.work(transaction, *job.arguments)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who asked
+            execute("ROLLBACK TO operation")
+            execute("RELEASE operation")
+            del transaction.hints[hints:]
+            return _Outcome(job.future, None, _typed(error))
+        execute("RELEASE operation")
+        return _Outcome(job.future, value, None)
+
+    def _settle(self, outcomes: list[_Outcome], hints: list[Hint]) -> None:
+        """On the loop: wake those who wait, then tell everybody else."""
+        for future, value, error in outcomes:
+            if future.done():  # its caller was cancelled
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+        if hints:
+            self._dispatch.publish(hints)
+
+
+def _typed(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.IntegrityError):
+        return JournalMismatch(f"the journal holds this already: {error}")
+    if isinstance(error, sqlite3.Error):
+        return StoreBusy(f"the database did not take the change: {error}")
+    return error

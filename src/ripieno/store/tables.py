@@ -1,0 +1,218 @@
+"""The tables, the same on SQLite and PostgreSQL. Statements live with the journals; this is what migrations answer to.
+
+Times are microseconds since 1970 on SQLite and `timestamptz` on PostgreSQL. JSON is text on SQLite (written and read by
+us alone) and `jsonb` on PostgreSQL.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+Stamp: TypeEngine[Any] = DateTime(timezone=True).with_variant(BigInteger(), "sqlite")
+Body: TypeEngine[Any] = JSONB().with_variant(Text(), "sqlite")
+Serial: TypeEngine[Any] = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite numbers only columns that are exactly INTEGER PRIMARY KEY."""
+
+
+def _partial(name: str, *columns: object, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))  # pyright: ignore[reportArgumentType]
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("target_version", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("root_id", Text, nullable=False),
+    Column("parent_id", Text),
+    Column("parent_key", Text),
+    Column("status", Text, nullable=False),
+    Column("exit_reason", Text),
+    Column("input", Body, nullable=False),
+    Column("result", Body),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+    Column("updated_at", Stamp, nullable=False),
+    Column("started_at", Stamp),
+    Column("ended_at", Stamp),
+    Column("deadline", Stamp),
+    # Ownership: `epoch` is the fence, `claimed_seq` what `last_seq` was when the leg began.
+    Column("owner", Text),
+    Column("epoch", Integer, nullable=False),
+    Column("claimed_seq", Integer, nullable=False),
+    Column("deaths", Integer, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("inbox_seq", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("format", Integer, nullable=False),
+    # Control.
+    Column("hold", Boolean, nullable=False),
+    Column("cancel_at", Stamp),
+    Column("cancel_by", Text),
+    Column("cancel_reason", Text),
+    # Waiting and queueing. `lane_rank` orders lanes, small first.
+    Column("waits", Body, nullable=False),
+    Column("wake_at", Stamp),
+    Column("lane", Text, nullable=False),
+    Column("lane_rank", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("metadata", Body, nullable=False),
+)
+_partial(
+    "runs_queue",
+    runs.c.lane_rank,
+    runs.c.priority.desc(),
+    runs.c.created_at,
+    runs.c.id,
+    where="status = 'queued' AND NOT hold",
+)
+_partial("runs_running", runs.c.cancel_at, where="status = 'running'")
+_partial("runs_wake", runs.c.wake_at, where="wake_at IS NOT NULL AND NOT hold")
+_partial("runs_children", runs.c.parent_id, where="parent_id IS NOT NULL")
+_partial("runs_live_children", runs.c.parent_id, where="parent_id IS NOT NULL AND ended_at IS NULL")
+Index("runs_by_tenant", runs.c.tenant, runs.c.created_at, runs.c.id)
+Index("runs_by_session", runs.c.tenant, runs.c.session_id, runs.c.created_at, runs.c.id)
+Index("runs_by_target", runs.c.tenant, runs.c.target, runs.c.created_at, runs.c.id)
+Index("runs_by_status", runs.c.status, runs.c.tenant, runs.c.created_at, runs.c.id)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("v", Integer, nullable=False),
+    Column("body", Body, nullable=False),
+    Column("at", Stamp, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    PrimaryKeyConstraint("run_id", "seq"),
+    UniqueConstraint("run_id", "key"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("dedupe", Text, nullable=False),
+    Column("body", Body, nullable=False),
+    # unread, consumed or undelivered. Rows stay, so that a late double is still known as one.
+    Column("state", Text, nullable=False),
+    Column("at", Stamp, nullable=False),
+    PrimaryKeyConstraint("run_id", "n"),
+    UniqueConstraint("run_id", "dedupe"),
+)
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("arguments_hash", Text, nullable=False),
+    Column("intended_at", Stamp, nullable=False),
+    Column("closed_at", Stamp),
+    PrimaryKeyConstraint("run_id", "key", "attempt"),
+)
+
+interrupts = Table(
+    "interrupts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("subject_hash", Text, nullable=False),
+    Column("request", Body, nullable=False),
+    Column("risk", Text, nullable=False),
+    Column("reasons", Body, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+    Column("expires_at", Stamp),
+    Column("decisions", Body, nullable=False),
+    UniqueConstraint("run_id", "key"),
+)
+Index("interrupts_by_tenant", interrupts.c.tenant, interrupts.c.created_at, interrupts.c.id)
+_partial("interrupts_pending", interrupts.c.tenant, interrupts.c.created_at, where="status = 'pending'")
+_partial("interrupts_expiring", interrupts.c.expires_at, where="status = 'pending'")
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+    Column("updated_at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    # Readers follow `pos`, not `id`: one sequencer gives it to committed rows, so that no cursor passes a late commit.
+    Column("pos", BigInteger),
+    Column("tenant", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("body", Body, nullable=False),
+    Column("at", Stamp, nullable=False),
+    UniqueConstraint("pos"),
+    sqlite_autoincrement=True,  # a number is never given twice, even after old rows are deleted
+)
+_partial("outbox_unnumbered", outbox.c.id, where="pos IS NULL")
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seen_at", Stamp, nullable=False),
+    Column("dead", Boolean, nullable=False),
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("scope", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body_hash", Text, nullable=False),
+    Column("resource_id", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", Body, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", Stamp, nullable=False),
+    PrimaryKeyConstraint("scope", "key"),
+)
+Index("replies_by_age", replies.c.at)
