@@ -1,0 +1,59 @@
+"""The reference says what the code does: every setting, code, route, command, key and entry type, and no other."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from ripieno.domain.agents import AgentDefinition, AgentLimits, AgentMemory
+from ripieno.domain.entries import EntryType
+from ripieno.domain.runs import ExitReason
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+NESTED = "see below"
+
+
+def rows(page: str, heading: str) -> dict[str, list[str]]:
+    """The first table below a heading: the first cell, without its quotes, to the other ones."""
+    text = (REFERENCE / page).read_text()
+    section = text[text.index(f"{heading}\n") :]
+    table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    assert table, f"no table below {heading}"
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line[1:-1])] for line in table[0].splitlines()[2:]]
+    return {first.strip(" `"): rest for first, *rest in cells}
+
+
+def test_generated_tables_are_up_to_date():
+    done = subprocess.run(
+        [sys.executable, "scripts/reference.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [("# Agent files", AgentDefinition), ("## Limits", AgentLimits), ("## Memory", AgentMemory)],
+)
+def test_every_key_of_an_agent_is_there_with_its_default(heading: str, kind: type[BaseModel]):
+    table = rows("agents.md", heading)
+    assert set(table) == set(kind.model_fields)
+    defaults: dict[str, Any] = kind.model_validate({"name": "x"} if kind is AgentDefinition else {}).model_dump(
+        mode="json"
+    )
+    for key, (default, *_) in table.items():
+        if default and default != NESTED:
+            assert yaml.safe_load(default.strip("`")) == defaults[key], key
+
+
+def test_every_entry_type_is_there():
+    assert set(rows("events.md", "# Entries and events")) == {str(kind) for kind in EntryType}
+
+
+def test_every_exit_reason_is_there():
+    assert set(rows("run-states.md", "## Exit reasons")) == {str(reason) for reason in ExitReason}
