@@ -1,0 +1,77 @@
+"""The tables of the reference that are read from the doors: tools, command line, HTTP routes."""
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+import typer
+from reference_code import table
+from ripieno.server.app import create_app
+from ripieno.tools.builtin.catalogue import builtin_toolsets
+
+from ripieno.cli import app as command_line
+from ripieno.domain.tools import ToolContext, ToolSpec
+from ripieno.server.services import Services
+from ripieno.tools import schemas
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def tools() -> str:
+    """Every built-in tool, by toolset."""
+    rows = [[f"`{spec.name}`", _first(spec.description), f"`{spec.effect}`", f"`{spec.risk}`"] for spec in _specs()]
+    return table(["tool", "what it does", "effect", "risk"], rows)
+
+
+def _specs() -> list[ToolSpec]:
+    async def listed() -> list[ToolSpec]:
+        async with httpx2.AsyncClient() as client:
+            toolsets = builtin_toolsets(client, schemas.check)
+            context = ToolContext("default", Path())
+            return [spec for name in sorted(toolsets) for spec in await toolsets[name].list(context)]
+
+    return asyncio.run(listed())
+
+
+def _first(description: str) -> str:
+    return description.split("\n\n", maxsplit=1)[0].replace("\n", " ")
+
+
+def cli() -> str:
+    """Every command with its arguments and options."""
+    group = cast("Any", typer.main.get_command(command_line))
+    return "\n\n".join(_command(name, command) for name, command in sorted(group.commands.items()))
+
+
+def _command(name: str, command: Any) -> str:
+    shown = [parameter for parameter in command.params if not parameter.hidden and parameter.name != "help"]
+    arguments = [_metavar(parameter) for parameter in shown if parameter.param_type_name == "argument"]
+    options = [parameter for parameter in shown if parameter.param_type_name == "option"]
+    parts = [f"## `{' '.join(['ripieno', name, *arguments])}`", inspect.cleandoc(command.help or "")]
+    if options:
+        rows = ([", ".join(f"`{spelling}`" for spelling in option.opts), option.help or ""] for option in options)
+        parts.append(table(["option", "meaning"], rows))
+    return "\n\n".join(parts)
+
+
+def _metavar(parameter: Any) -> str:
+    name = (parameter.metavar or parameter.name).upper()
+    return name if parameter.required else f"[{name}]"
+
+
+def http_api() -> str:
+    """Every documented route."""
+    document = create_app(cast("Services", None)).openapi()
+    rows = [[method.upper(), f"`{path}`", what] for path, method, what in _operations(document)]
+    return table(["method", "path", "what it does"], rows)
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for path, operations in document["paths"].items():
+        for method in METHODS:
+            if method in operations:
+                operation = operations[method]
+                yield path, method, _first(operation.get("description") or operation["summary"])
