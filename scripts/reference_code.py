@@ -100,11 +100,11 @@ def _default(info: FieldInfo) -> str:
 
 
 def errors() -> str:
-    """Every code that a caller can meet: HTTP status, title and, where a class stands for it, its meaning."""
+    """Every code that a caller can meet: HTTP status, and what it means in the words of its class, else of its title."""
     known = server_errors.codes()
     meanings = {kind.code: _first_line(kind) for kind in _tree(domain_errors.RipienoError)}
-    rows = [[f"`{code}`", str(known[code].status), known[code].title, meanings.get(code, "")] for code in known]
-    return table(["code", "HTTP status", "title", "meaning"], rows)
+    rows = [[f"`{code}`", str(kind.status), meanings.get(code, f"{kind.title}.")] for code, kind in known.items()]
+    return table(["code", "HTTP status", "meaning"], rows)
 
 
 def _tree(kind: type[domain_errors.RipienoError]) -> Iterator[type[domain_errors.RipienoError]]:
