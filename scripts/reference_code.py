@@ -100,7 +100,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def errors() -> str:
-    """Every code that a caller can meet: HTTP status, and what it means in the words of its class, else of its title."""
+    """Every code that a caller can meet: HTTP status, and what its class, else its title, says."""
     known = server_errors.codes()
     meanings = {kind.code: _first_line(kind) for kind in _tree(domain_errors.RipienoError)}
     rows = [[f"`{code}`", str(kind.status), meanings.get(code, f"{kind.title}.")] for code, kind in known.items()]
