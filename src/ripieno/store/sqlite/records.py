@@ -11,6 +11,7 @@ from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.runs import PARKED, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.ports import Counts, InterruptFilter, RunFilter
+from ripieno.store.bodies import load
 from ripieno.store.sqlite.readers import Readers
 from ripieno.store.sqlite.rows import (
     EFFECT_COLUMNS,
@@ -20,7 +21,6 @@ from ripieno.store.sqlite.rows import (
     effect_of,
     entries_of,
     interrupt_of,
-    load,
     micros,
     run_of,
     session_of,

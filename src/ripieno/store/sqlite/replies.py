@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from ripieno.ports import StoredReply
-from ripieno.store.sqlite.rows import dump, micros, reply_of
+from ripieno.store.bodies import dump
+from ripieno.store.sqlite.rows import micros, reply_of
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.writer import Writer
 

@@ -1,22 +1,18 @@
 """Rows of SQLite ↔ values of the domain: times as microseconds, JSON as text."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from sqlite3 import Row
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
-
 from ripieno.domain import jsons
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, InboxRow
-from ripieno.domain.errors import Invalid
 from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
-from ripieno.domain.jsons import Json
 from ripieno.domain.runs import ExitReason, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.domain.sessions import Session
 from ripieno.ports import StoredReply
+from ripieno.store.bodies import load
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -53,27 +49,6 @@ def moment(value: int) -> datetime:
 def moment_or_none(value: int | None) -> datetime | None:
     """The same for a time that may be missing."""
     return None if value is None else EPOCH + timedelta(microseconds=value)
-
-
-def dump(value: Json) -> str:
-    """JSON as text. Not-a-number becomes null, half a surrogate pair a question mark: no reader could take them.
-
-    Raises:
-        Invalid: The value is no JSON.
-    """
-    try:
-        return to_json(value, inf_nan_mode="null").decode()
-    except PydanticSerializationError:
-        pass
-    try:
-        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
-    except (TypeError, ValueError) as error:
-        raise Invalid(f"this cannot be written as JSON: {error}") from error
-
-
-def load(text: str) -> Json:
-    """What `dump` wrote."""
-    return from_json(text)
 
 
 def run_of(row: Row) -> Run:

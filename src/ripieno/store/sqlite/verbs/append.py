@@ -5,7 +5,8 @@ from ripieno.domain.entries import Entry
 from ripieno.domain.errors import IntentRefused, JournalMismatch
 from ripieno.domain.interrupts import NewInterrupt
 from ripieno.ports import Append, EffectClose, HintKind
-from ripieno.store.sqlite.rows import dump, micros_or_none
+from ripieno.store.bodies import dump
+from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, start
 

@@ -13,7 +13,8 @@ from ripieno.domain.interrupts import (
     InterruptKind,
     InterruptStatus,
 )
-from ripieno.store.sqlite.rows import INTERRUPT_COLUMNS, dump, interrupt_of, load
+from ripieno.store.bodies import dump, load
+from ripieno.store.sqlite.rows import INTERRUPT_COLUMNS, interrupt_of
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, send
 

@@ -7,7 +7,7 @@ from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import RunEnded
 from ripieno.domain.runs import TERMINAL, ExitReason, RunError, RunResult, RunStatus
 from ripieno.ports import HintKind
-from ripieno.store.sqlite.rows import dump
+from ripieno.store.bodies import dump
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import append, fenced, send
 

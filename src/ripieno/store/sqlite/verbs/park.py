@@ -7,7 +7,8 @@ from sqlite3 import Row
 
 from ripieno.domain.runs import RunStatus
 from ripieno.ports import HintKind, Park
-from ripieno.store.sqlite.rows import dump, micros_or_none
+from ripieno.store.bodies import dump
+from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, finish
 

@@ -5,7 +5,7 @@ from sqlite3 import Row
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunStatus
 from ripieno.ports import HintKind
-from ripieno.store.sqlite.rows import dump
+from ripieno.store.bodies import dump
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced
 

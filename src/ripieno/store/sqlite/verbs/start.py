@@ -3,7 +3,8 @@
 from ripieno.domain import jsons
 from ripieno.domain.runs import NewRun
 from ripieno.ports import HintKind
-from ripieno.store.sqlite.rows import dump, micros_or_none
+from ripieno.store.bodies import dump
+from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction
 
 LANES = {"interactive": 0, "default": 1, "batch": 2}

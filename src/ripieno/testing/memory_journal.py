@@ -1,0 +1,302 @@
+"""A store without a disk, for tests that want the real engine and no files.
+
+    clock, dispatch = FakeClock(), LocalDispatch()
+    store = MemoryStore(clock, dispatch)
+    await store.journal.start(run)
+
+It keeps every promise of `ports.Journal`, `ports.Records` and `ports.Replies` that does not need a disk; the suite in
+`tests/contracts` holds it to them.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ripieno.domain.effects import Effect, EffectState
+from ripieno.domain.entries import Entry, InboxRow, NewEntry
+from ripieno.domain.errors import (
+    AlreadyDecided,
+    IntentRefused,
+    InterruptExpired,
+    Invalid,
+    JournalMismatch,
+    NotFound,
+    NotHeld,
+    Problem,
+    RunEnded,
+)
+from ripieno.domain.interrupts import (
+    ALLOWED_DECISIONS,
+    STATUS_AFTER,
+    Decision,
+    DecisionKind,
+    Interrupt,
+    InterruptStatus,
+    NewInterrupt,
+)
+from ripieno.domain.jsons import JsonObject, encode
+from ripieno.domain.principals import SYSTEM
+from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
+from ripieno.ports import Append, Claimed, Clock, Dispatch, EffectClose, HintKind, Park, Pumped
+from ripieno.testing.memory_records import MemoryRecords
+from ripieno.testing.memory_replies import MemoryReplies
+from ripieno.testing.memory_state import WAITING, Draft, Letter, Memory, RunState, copied
+
+LANES = ("interactive", "default", "batch")
+GRACE = timedelta(seconds=5)
+
+
+class MemoryStore:
+    """The three ports of a store over one memory."""
+
+    def __init__(self, clock: Clock, dispatch: Dispatch) -> None:
+        memory = Memory()
+        self.journal = MemoryJournal(memory, clock, dispatch)
+        self.records = MemoryRecords(memory)
+        self.replies = MemoryReplies(clock)
+
+
+class MemoryJournal:
+    """`ports.Journal` in dictionaries. A transaction never awaits, so the event loop makes it atomic."""
+
+    def __init__(self, memory: Memory, clock: Clock, dispatch: Dispatch) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._dispatch = dispatch
+
+    # -- anybody -------------------------------------------------------------------------------------------------
+
+    async def start(self, run: NewRun) -> bool:
+        async with self._transaction() as draft:
+            return draft.start(run)
+
+    async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
+        async with self._transaction() as draft:
+            return draft.deliver(draft.alive(tenant, run_id), topic, body, dedupe)
+
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
+        async with self._transaction() as draft:
+            interrupt = draft.interrupts.get(interrupt_id)
+            if interrupt is None or interrupt.tenant != tenant:
+                raise NotFound("interrupt", interrupt_id)
+            if decision.kind not in ALLOWED_DECISIONS[interrupt.kind]:
+                detail = f"an interrupt of kind {interrupt.kind} does not take {decision.kind}"
+                raise Invalid(detail, [Problem("/decision", detail)])
+            if interrupt.status is InterruptStatus.EXPIRED or _late(interrupt, draft.now):
+                raise InterruptExpired(f"{interrupt_id} expired; nobody decided in time")
+            if interrupt.status is not InterruptStatus.PENDING:
+                by = interrupt.decisions[-1].decided_by if interrupt.decisions else None
+                raise AlreadyDecided(interrupt_id, interrupt.status, by)
+            return _close(draft, interrupt, decision, STATUS_AFTER[decision.kind])
+
+    async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
+        async with self._transaction() as draft:
+            state = draft.of_tenant(tenant, run_id)
+            if state.run.status in TERMINAL and state.run.status is not RunStatus.CANCELLED:
+                raise RunEnded(run_id, state.run.status)
+            _stop(draft, state, by, reason)
+            return draft.runs[run_id].run
+
+    async def pause(self, tenant: str, run_id: str) -> Run:
+        async with self._transaction() as draft:
+            state = draft.alive(tenant, run_id)
+            if not state.run.hold:
+                running = state.run.status is RunStatus.RUNNING
+                draft.change(state, hold=True, status=RunStatus.RUNNING if running else RunStatus.PAUSED)
+                draft.hint(run_id, HintKind.CONTROL if running else HintKind.STATUS)
+            return draft.runs[run_id].run
+
+    async def resume(self, tenant: str, run_id: str) -> Run:
+        async with self._transaction() as draft:
+            state = draft.alive(tenant, run_id)
+            if not state.run.hold:
+                raise NotHeld(f"run {run_id} is not paused")
+            state = draft.change(state, hold=False)
+            if state.run.status is RunStatus.PAUSED:
+                draft.queue(state)
+            else:
+                draft.hint(run_id, HintKind.CONTROL)
+            return draft.runs[run_id].run
+
+    # -- the leg that holds the epoch ----------------------------------------------------------------------------
+
+    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
+        async with self._transaction() as draft:
+            ready = (state.run for state in draft.runs.values() if state.run.status is RunStatus.QUEUED)
+            return [_claim(draft, run, worker_id) for run in sorted(ready, key=_turn)[:slots]]
+
+    async def append(self, batch: Append) -> Sequence[Entry]:
+        async with self._transaction() as draft:
+            state = draft.owned(batch.run_id, batch.epoch)
+            if batch.intents and (state.run.hold or state.run.cancel_at is not None):
+                raise IntentRefused(f"{batch.run_id} is being cancelled or is paused: no new effect begins")
+            state, written = draft.write(state, batch.entries, batch.epoch)
+            for intent in batch.intents:
+                state = _intend(state, intent.effect, draft.now)
+            for close in batch.closes:
+                state = _settle(state, close, draft.now)
+            for n in batch.consumed:
+                state = _consume(state, n)
+            draft.put(state)
+            for interrupt in batch.interrupts:
+                _open(draft, state.run, interrupt)
+            for child in batch.children:
+                draft.start(child)
+            draft.hint(batch.run_id, HintKind.PROGRESS)
+            return written
+
+    async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
+        async with self._transaction() as draft:
+            state = draft.owned(run_id, epoch)
+            return state.run.inbox_seq, state.unread()
+
+    async def park(self, wish: Park) -> bool:
+        async with self._transaction() as draft:
+            state = draft.owned(wish.run_id, wish.epoch)
+            if state.run.cancel_at is not None:
+                draft.cancel(state)  # no leg is left that would obey
+                return True
+            if state.run.inbox_seq != wish.inbox_seq:
+                return False
+            status = RunStatus.PAUSED if state.run.hold else wish.status
+            draft.change(state, status=status, waits=copied(wish.waits), wake_at=wish.wake_at)
+            draft.hint(wish.run_id, HintKind.STATUS)
+            return True
+
+    async def finish(self, run_id: str, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
+        async with self._transaction() as draft:
+            return draft.end(draft.owned(run_id, epoch), epoch, ending, result)
+
+    async def release(self, run_id: str, epoch: int) -> None:
+        async with self._transaction() as draft:
+            draft.let_go(draft.owned(run_id, epoch), epoch)
+
+    # -- upkeep --------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        async with self._transaction() as draft:
+            running = [state for state in draft.runs.values() if state.run.status is RunStatus.RUNNING]
+            for state in running:
+                draft.let_go(state, state.run.epoch + 1)
+            return len(running)
+
+    async def pump(self) -> Pumped:
+        async with self._transaction() as draft:
+            woken = [state for state in draft.runs.values() if _due(state.run, draft.now)]
+            for state in woken:
+                draft.queue(state)
+            late = [interrupt for interrupt in draft.interrupts.values() if _late(interrupt, draft.now)]
+            denial = Decision(DecisionKind.DENY, SYSTEM.id, reason="nobody decided in time")
+            for interrupt in late:
+                _close(draft, interrupt, denial, InterruptStatus.EXPIRED)
+            slow = [state for state in draft.runs.values() if _disobedient(state.run, draft.now)]
+            for state in slow:
+                draft.cancel(draft.runs[state.run.id])
+            return Pumped(len(woken), len(late), len(slow))
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[Draft]:
+        await self._clock.sleep(0)  # others may go first, as they may with a real store
+        draft = Draft(self._memory, self._clock.now())
+        yield draft
+        draft.commit()
+        self._dispatch.publish(draft.hints)
+
+
+def _turn(run: Run) -> tuple[int, int, datetime, str]:
+    lane = run.lane if run.lane in LANES else "default"
+    return LANES.index(lane), -run.priority, run.created_at, run.id
+
+
+def _claim(draft: Draft, run: Run, worker_id: str) -> Claimed:
+    state = draft.change(
+        replace(draft.runs[run.id], owner=worker_id),
+        status=RunStatus.RUNNING,
+        epoch=run.epoch + 1,
+        waits=(),
+        wake_at=None,
+        started_at=run.started_at or draft.now,
+    )
+    draft.hint(run.id, HintKind.STATUS)
+    asked = tuple(interrupt for interrupt in draft.interrupts.values() if interrupt.run_id == run.id)
+    return Claimed(state.run, state.entries, state.unread(), state.effects, asked)
+
+
+def _intend(state: RunState, effect: Effect, now: datetime) -> RunState:
+    if any((effect.key, effect.attempt) == (known.key, known.attempt) for known in state.effects):
+        raise JournalMismatch(f"the journal holds this already: {effect.key} attempt {effect.attempt}")
+    opened = replace(effect, run_id=state.run.id, state=EffectState.INTENDED, intended_at=now, closed_at=None)
+    return replace(state, effects=(*state.effects, opened))
+
+
+def _settle(state: RunState, close: EffectClose, now: datetime) -> RunState:
+    effects = list(state.effects)
+    for index, effect in enumerate(effects):
+        if (effect.key, effect.attempt) == (close.key, close.attempt):
+            effects[index] = replace(effect, state=close.state, closed_at=now)
+            return replace(state, effects=tuple(effects))
+    raise JournalMismatch(f"{state.run.id} has no effect {close.key} attempt {close.attempt}")
+
+
+def _consume(state: RunState, n: int) -> RunState:
+    if n not in {row.n for row in state.unread()}:
+        raise JournalMismatch(f"{state.run.id} has no unread message {n}")
+    letters = tuple(Letter(each.row, "consumed") if each.row.n == n else each for each in state.letters)
+    return replace(state, letters=letters)
+
+
+def _open(draft: Draft, run: Run, new: NewInterrupt) -> None:
+    taken = any(asked.run_id == run.id and asked.key == new.key for asked in draft.interrupts.values())
+    if taken or new.id in draft.interrupts:
+        raise JournalMismatch(f"the journal holds this already: {new.id}")
+    draft.interrupts[new.id] = Interrupt(
+        id=new.id,
+        tenant=run.tenant,
+        run_id=run.id,
+        key=new.key,
+        kind=new.kind,
+        status=InterruptStatus.PENDING,
+        subject_hash=new.subject_hash,
+        request=copied(new.request),
+        risk=new.risk,
+        reasons=new.reasons,
+        requested_by=new.requested_by,
+        created_at=draft.now,
+        expires_at=new.expires_at,
+    )
+
+
+def _late(interrupt: Interrupt, now: datetime) -> bool:
+    pending = interrupt.status is InterruptStatus.PENDING
+    return pending and interrupt.expires_at is not None and interrupt.expires_at <= now
+
+
+def _close(draft: Draft, interrupt: Interrupt, decision: Decision, status: InterruptStatus) -> Interrupt:
+    decision = replace(decision, decided_at=draft.now)
+    closed = replace(interrupt, status=status, decisions=(decision,))
+    draft.interrupts[interrupt.id] = closed
+    body = {"interrupt_id": interrupt.id, "decision": encode(decision)}
+    draft.deliver(draft.runs[interrupt.run_id], "interrupt.decided", body, interrupt.id)
+    return closed
+
+
+def _stop(draft: Draft, state: RunState, by: str, reason: str) -> None:
+    """Cancel a run and all below it."""
+    run = state.run
+    if run.status not in TERMINAL and run.cancel_at is None:
+        state = draft.change(replace(state, asked_by=by, asked_why=reason), cancel_at=draft.now)
+        if run.status is RunStatus.RUNNING:
+            draft.hint(run.id, HintKind.CONTROL)
+        else:
+            draft.cancel(state)
+    for child in [each for each in draft.runs.values() if each.run.parent_id == run.id]:
+        _stop(draft, child, by, reason)
+
+
+def _due(run: Run, now: datetime) -> bool:
+    return run.status in WAITING and not run.hold and run.wake_at is not None and run.wake_at <= now
+
+
+def _disobedient(run: Run, now: datetime) -> bool:
+    return run.status is RunStatus.RUNNING and run.cancel_at is not None and run.cancel_at + GRACE <= now

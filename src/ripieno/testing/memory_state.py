@@ -1,0 +1,253 @@
+"""What `MemoryJournal` remembers, and the transitions that several of its transactions share.
+
+Everything is immutable values in dictionaries. A transaction works on a `Draft` that shows its own changes over the
+committed ones; leaving it without an exception commits, so that a refused transaction leaves nothing behind.
+"""
+
+from collections import ChainMap
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from ripieno.domain import jsons
+from ripieno.domain.effects import Effect, EffectState
+from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry
+from ripieno.domain.errors import JournalMismatch, LegLost, NotFound, RunEnded
+from ripieno.domain.interrupts import Interrupt, InterruptStatus
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.runs import TERMINAL, ExitReason, NewRun, Run, RunError, RunResult, RunStatus
+from ripieno.domain.sessions import Session
+from ripieno.ports import Hint, HintKind
+from ripieno.store import bodies
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+WAITING = frozenset({RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING})
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message, with what became of it: `unread`, `consumed` or `undelivered`."""
+
+    row: InboxRow
+    state: str = "unread"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run and all that belongs to it. `owner` is who claimed it last, `asked_…` tells of a cancellation."""
+
+    run: Run
+    entries: tuple[Entry, ...] = ()
+    letters: tuple[Letter, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    owner: str = ""
+    asked_by: str = ""
+    asked_why: str = ""
+
+    def unread(self) -> tuple[InboxRow, ...]:
+        """The messages that no leg has consumed."""
+        return tuple(letter.row for letter in self.letters if letter.state == "unread")
+
+
+@dataclass
+class Memory:
+    """All that is committed."""
+
+    runs: dict[str, RunState] = field(default_factory=dict[str, RunState])
+    interrupts: dict[str, Interrupt] = field(default_factory=dict[str, Interrupt])
+    sessions: dict[tuple[str, str], Session] = field(default_factory=dict[tuple[str, str], Session])
+
+
+class Draft:
+    """One transaction."""
+
+    def __init__(self, memory: Memory, now: datetime) -> None:
+        self.now = now
+        self.runs: ChainMap[str, RunState] = ChainMap({}, memory.runs)
+        self.interrupts: ChainMap[str, Interrupt] = ChainMap({}, memory.interrupts)
+        self.sessions: ChainMap[tuple[str, str], Session] = ChainMap({}, memory.sessions)
+        self.hints: list[Hint] = []
+
+    def commit(self) -> None:
+        """Make the changes everybody's."""
+        _merge(self.runs)
+        _merge(self.interrupts)
+        _merge(self.sessions)
+
+    def hint(self, run_id: str, *kinds: HintKind) -> None:
+        """Leave hints for after the commit."""
+        self.hints.extend(Hint(kind, run_id) for kind in kinds)
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def of_tenant(self, tenant: str, run_id: str) -> RunState:
+        """A tenant's run. Raises `NotFound`."""
+        state = self.runs.get(run_id)
+        if state is None or state.run.tenant != tenant:
+            raise NotFound("run", run_id)
+        return state
+
+    def alive(self, tenant: str, run_id: str) -> RunState:
+        """A tenant's run that has not ended. Raises `NotFound` and `RunEnded`."""
+        state = self.of_tenant(tenant, run_id)
+        if state.run.status in TERMINAL:
+            raise RunEnded(run_id, state.run.status)
+        return state
+
+    def owned(self, run_id: str, epoch: int) -> RunState:
+        """The run of the leg with this epoch. Raises `LegLost`."""
+        state = self.runs.get(run_id)
+        if state is None or state.run.epoch != epoch or state.run.status is not RunStatus.RUNNING:
+            raise LegLost(f"epoch {epoch} of {run_id} is over")
+        return state
+
+    # -- changing ------------------------------------------------------------------------------------------------
+
+    def change(self, state: RunState, **changes: Any) -> RunState:
+        """Change fields of a run's row."""
+        run = replace(state.run, updated_at=self.now, **changes)
+        return self.put(replace(state, run=run))
+
+    def put(self, state: RunState) -> RunState:
+        """Keep a state."""
+        self.runs[state.run.id] = state
+        return state
+
+    def start(self, new: NewRun) -> bool:
+        """Insert a queued run; False when its id exists."""
+        if new.id in self.runs:
+            return False
+        session = self.sessions.get((new.tenant, new.session_id))
+        if session is None:
+            session = Session(new.session_id, new.tenant, new.created_by, self.now, self.now)
+        self.sessions[new.tenant, new.session_id] = replace(session, updated_at=self.now)
+        self.put(RunState(_fresh(new, self.now)))
+        self.hint(new.id, HintKind.WORK, HintKind.STATUS)
+        return True
+
+    def write(self, state: RunState, new: Sequence[NewEntry], epoch: int) -> tuple[RunState, tuple[Entry, ...]]:
+        """Append entries to a run. Raises `JournalMismatch` for a key that is there."""
+        taken = {entry.key for entry in state.entries}
+        written: list[Entry] = []
+        for seq, line in enumerate(new, start=state.run.last_seq + 1):
+            if line.key in taken:
+                raise JournalMismatch(f"the journal holds this already: {line.key}")
+            taken.add(line.key)
+            written.append(Entry(state.run.id, seq, line.key, line.type, copied(line.body), self.now, epoch))
+        state = self.change(state, last_seq=state.run.last_seq + len(written))
+        return self.put(replace(state, entries=state.entries + tuple(written))), tuple(written)
+
+    def deliver(self, state: RunState, topic: str, body: JsonObject, dedupe: str) -> int:
+        """Put a message in the inbox of a run that has not ended, and wake it."""
+        for letter in state.letters:
+            if letter.row.dedupe == dedupe:
+                return letter.row.n
+        row = InboxRow(state.run.inbox_seq + 1, topic, copied(body), dedupe)
+        state = self.change(replace(state, letters=(*state.letters, Letter(row))), inbox_seq=row.n)
+        if state.run.status in WAITING and not state.run.hold:
+            self.queue(state)
+        elif state.run.status is RunStatus.RUNNING:
+            self.hint(state.run.id, HintKind.CONTROL)
+        return row.n
+
+    def queue(self, state: RunState) -> None:
+        """Let a parked run be claimed."""
+        self.change(state, status=RunStatus.QUEUED, waits=(), wake_at=None)
+        self.hint(state.run.id, HintKind.WORK, HintKind.STATUS)
+
+    def let_go(self, state: RunState, epoch: int) -> None:
+        """Take a running run from its leg: to the queue, to its pause or, where that was asked for, to its end."""
+        run = state.run
+        if run.cancel_at is not None:
+            self.cancel(state)
+            return
+        self.change(state, status=RunStatus.PAUSED if run.hold else RunStatus.QUEUED, epoch=epoch)
+        self.hint(run.id, HintKind.STATUS)
+        if not run.hold:
+            self.hint(run.id, HintKind.WORK)
+
+    def cancel(self, state: RunState) -> None:
+        """End a run without its leg, under a new epoch."""
+        said = f"cancelled by {state.asked_by}" + (f": {state.asked_why}" if state.asked_why else "")
+        result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, error=RunError("cancelled", said))
+        ending = NewEntry("end", EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
+        self.end(state, state.run.epoch + 1, ending, result)
+
+    def end(self, state: RunState, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
+        """Write a run's last entry and do what its end means to others."""
+        state, (entry,) = self.write(state, [ending], epoch)
+        letters = tuple(
+            replace(letter, state="undelivered") if letter.state == "unread" else letter for letter in state.letters
+        )
+        effects = tuple(
+            replace(effect, state=EffectState.UNKNOWN) if effect.state is EffectState.INTENDED else effect
+            for effect in state.effects
+        )
+        state = self.change(
+            replace(state, letters=letters, effects=effects),
+            status=result.status,
+            exit_reason=result.exit_reason,
+            result=jsons.decode(RunResult, copied(jsons.encode(result))),
+            epoch=epoch,
+            waits=(),
+            wake_at=None,
+            ended_at=self.now,
+        )
+        for interrupt in list(self.interrupts.values()):
+            if interrupt.run_id == state.run.id and interrupt.status is InterruptStatus.PENDING:
+                self.interrupts[interrupt.id] = replace(interrupt, status=InterruptStatus.VOID)
+        self.hint(state.run.id, HintKind.PROGRESS, HintKind.STATUS)
+        parent = self.runs.get(state.run.parent_id or "")
+        if parent is not None and parent.run.status not in TERMINAL:
+            body = {"run_id": state.run.id, "result": jsons.encode(result)}
+            self.deliver(parent, "child.ended", body, state.run.id)
+        return entry
+
+
+def _merge(view: ChainMap[K, V]) -> None:
+    changes, committed = view.maps
+    committed.update(changes)
+
+
+def copied(body: Json) -> Json:
+    """A body as it will be read back: a copy, and JSON. Raises `Invalid`."""
+    return bodies.load(bodies.dump(body))
+
+
+def _fresh(new: NewRun, now: datetime) -> Run:
+    return Run(
+        id=new.id,
+        tenant=new.tenant,
+        kind=new.kind,
+        target=new.target,
+        target_version=new.target_version,
+        session_id=new.session_id,
+        root_id=new.root_id or new.id,
+        parent_id=new.parent_id,
+        parent_key=new.parent_key,
+        status=RunStatus.QUEUED,
+        exit_reason=None,
+        input=jsons.decode(type(new.input), copied(jsons.encode(new.input))),
+        result=None,
+        created_by=new.created_by,
+        created_at=now,
+        updated_at=now,
+        started_at=None,
+        ended_at=None,
+        deadline=new.deadline,
+        epoch=0,
+        last_seq=0,
+        inbox_seq=0,
+        generation=1,
+        hold=False,
+        cancel_at=None,
+        waits=(),
+        wake_at=None,
+        lane=new.lane,
+        priority=new.priority,
+        dry_run=new.dry_run,
+        metadata=copied(new.metadata),
+    )
