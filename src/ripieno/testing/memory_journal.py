@@ -160,7 +160,7 @@ class MemoryJournal:
             if state.run.inbox_seq != wish.inbox_seq:
                 return False
             status = RunStatus.PAUSED if state.run.hold else wish.status
-            draft.change(state, status=status, waits=copied(wish.waits), wake_at=wish.wake_at)
+            draft.change(state, status=status, waits=tuple(copied(wish.waits)), wake_at=wish.wake_at)
             draft.hint(wish.run_id, HintKind.STATUS)
             return True
 

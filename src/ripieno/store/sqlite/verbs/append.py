@@ -10,10 +10,11 @@ from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, start
 
-# The fence: only the epoch's holder gets numbers, and gets them without gaps.
+# The fence: only the epoch's holder gets numbers, and gets them without gaps. Columns are returned bare: SQLite 3.40
+# answers 1 to `cancel_at IS NOT NULL` in this place whatever the column holds.
 ADVANCE = """
 UPDATE runs SET last_seq = last_seq + ?, updated_at = ? WHERE id = ? AND epoch = ? AND status = 'running'
-RETURNING last_seq, tenant, hold OR cancel_at IS NOT NULL
+RETURNING last_seq, tenant, hold, cancel_at
 """
 
 INSERT_ENTRY = "INSERT INTO entries (run_id, seq, key, type, v, body, at, epoch) VALUES (?, ?, ?, ?, 1, ?, ?, ?)"
@@ -49,8 +50,8 @@ def append(tx: Transaction, batch: Append) -> list[Entry]:
     advanced = tx.one(ADVANCE, (len(batch.entries), tx.micros, run_id, epoch))
     if advanced is None:
         raise fenced.lost(run_id, epoch)
-    last_seq, tenant, stopping = advanced
-    if batch.intents and stopping:
+    last_seq, tenant, hold, cancel_at = advanced
+    if batch.intents and (hold or cancel_at is not None):
         raise IntentRefused(f"{run_id} is being cancelled or is paused: no new effect begins")
     first = last_seq - len(batch.entries) + 1
     entries = [
