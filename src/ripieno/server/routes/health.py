@@ -1,0 +1,57 @@
+"""How the server is. Open to everybody, so it says no more than that."""
+
+from fastapi import APIRouter, Response
+
+from ripieno.domain.errors import RipienoError
+from ripieno.ports import Counts
+from ripieno.server import answers
+from ripieno.server.services import Served, Services
+from ripieno.server.shapes.things import AgentsPart, AliveView, HealthView, Part, QueuePart
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health", response_model=HealthView)
+async def get_health(services: Served) -> Response:
+    """Every part and the whole; 503 when the whole is unhealthy."""
+    return await _look(services)
+
+
+@router.get("/health/live", response_model=AliveView)
+async def get_liveness(services: Served) -> Response:
+    """The process answers."""
+    return answers.json(AliveView(version=services.config.version))
+
+
+@router.get("/health/ready", response_model=HealthView)
+async def get_readiness(services: Served) -> Response:
+    """Whether to send requests here: 503 when the database is away or the server is stopping."""
+    return await _look(services)
+
+
+async def _look(services: Services) -> Response:
+    counts, database = await _database(services)
+    count = len(await services.definitions.agents())
+    wrong = len(await services.definitions.problems())
+    agents = AgentsPart(
+        status="degraded" if wrong else "healthy",
+        detail=f"{wrong} definition file(s) cannot be used" if wrong else "",
+        count=count,
+    )
+    healthy = database.status == "healthy" and not services.stopping.is_set()
+    body = HealthView(
+        status=agents.status if healthy else "unhealthy",
+        version=services.config.version,
+        agents=agents,
+        database=database,
+        llm=Part(status="healthy", detail=services.config.default_model),
+        queue=QueuePart(queued=counts.queued, running=counts.running, parked=counts.parked),
+    )
+    return answers.json(body, 200 if healthy else 503)
+
+
+async def _database(services: Services) -> tuple[Counts, Part]:
+    try:
+        return await services.records.counts(), Part(status="healthy")
+    except RipienoError as error:
+        return Counts(), Part(status="unhealthy", detail=error.code)

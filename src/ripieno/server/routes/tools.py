@@ -1,0 +1,47 @@
+"""Tools: list, get, call one outside any run."""
+
+import difflib
+
+from fastapi import APIRouter, Request, Response
+
+from ripieno.domain.errors import NotFound
+from ripieno.domain.tools import ToolStatus
+from ripieno.server import answers
+from ripieno.server.errors import ServerProblem
+from ripieno.server.idempotency import IdempotentRoute, reserved_id
+from ripieno.server.services import Caller, Served
+from ripieno.server.shapes.requests import ToolCallRequest
+from ripieno.server.shapes.things import ToolAnswer, ToolList, ToolView
+
+router = APIRouter(tags=["tools"], route_class=IdempotentRoute)
+
+REFUSALS = {ToolStatus.DENIED: "tool_denied", ToolStatus.INVALID_ARGUMENTS: "invalid_arguments"}
+
+
+@router.get("/tools", response_model=ToolList)
+async def list_tools(services: Served, principal: Caller) -> Response:
+    """Every tool that can be called now, by name."""
+    tools = sorted(await services.engine.tools(principal.tenant), key=lambda tool: tool.name)
+    return answers.json(ToolList.model_construct(data=[ToolView.of(tool) for tool in tools], next_cursor=None))
+
+
+@router.get("/tools/{name}", response_model=ToolView)
+async def get_tool(name: str, services: Served, principal: Caller) -> Response:
+    """One tool."""
+    tools = {tool.name: tool for tool in await services.engine.tools(principal.tenant)}
+    if name not in tools:
+        raise NotFound("tool", name, difflib.get_close_matches(name, tools))
+    return answers.json(ToolView.of(tools[name]))
+
+
+@router.post("/tools/{name}/call", response_model=ToolAnswer)
+async def call_tool(
+    name: str, body: ToolCallRequest, request: Request, services: Served, principal: Caller
+) -> Response:
+    """Call a tool. What the tool itself does wrong is an answer with another `status` than `ok`."""
+    result = await services.engine.call_tool(
+        principal, name, body.arguments, dry_run=body.dry_run, idempotency_key=reserved_id(request) or ""
+    )
+    if code := REFUSALS.get(result.status):
+        raise ServerProblem(code, f"{result.text}; {result.hint}" if result.hint else result.text)
+    return answers.json(ToolAnswer.of(name, result))

@@ -1,0 +1,55 @@
+"""What the routes stand on, handed over once by the composition root."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from ripieno.domain.principals import Principal
+from ripieno.engine.api import Engine
+from ripieno.governance.access import StaticAccess
+from ripieno.ports import Clock, Definitions, Records, Replies
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """How the HTTP door behaves. `allowed_hosts` are names (with or without port) under which it may be reached."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    body_bytes: int = 2_000_000
+    allowed_hosts: tuple[str, ...] = ()
+    version: str = ""
+    default_model: str = "offline"
+    keep_alive_seconds: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a request may need. Set `stopping` when the server stops: streams then end by themselves."""
+
+    engine: Engine
+    records: Records
+    replies: Replies
+    definitions: Definitions
+    clock: Clock
+    access: StaticAccess
+    config: HttpConfig
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def _services(connection: HTTPConnection) -> Services:
+    return connection.app.state.services
+
+
+async def _principal(connection: HTTPConnection) -> Principal:
+    return connection.state.principal
+
+
+Served = Annotated[Services, Depends(_services)]
+"""The services, as a parameter of a route."""
+
+Caller = Annotated[Principal, Depends(_principal)]
+"""Who asks, as a parameter of a route."""

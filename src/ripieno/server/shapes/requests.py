@@ -1,0 +1,223 @@
+"""What clients may send. Unknown members are ignored, but for limits, where a slip of the pen would cost."""
+
+from typing import Annotated, Any, cast
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from ripieno.domain.errors import Problem
+from ripieno.domain.interrupts import Decision, DecisionKind
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.engine.api import StartRun
+from ripieno.server.errors import ServerProblem
+
+Goal = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+GOAL_KEYS = ("goal", "prompt", "task", "message", "text", "query", "input")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Budget(_Strict):
+    """What a run may use at most."""
+
+    usd: float | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=1)
+    effects: int | None = Field(default=None, ge=0)
+
+
+class Constraints(_Strict):
+    """Limits that tighten those of the agent. `seconds` is working time, `deadline` a moment."""
+
+    max_turns: int | None = Field(default=None, ge=1, le=1000)
+    seconds: float | None = Field(default=None, gt=0)
+    deadline: AwareDatetime | None = None
+    budget: Budget = Budget()
+
+    def limits(self) -> JsonObject:
+        """Those that are set, by the names that the engine knows."""
+        own = {"max_turns": self.max_turns, "seconds": self.seconds}
+        return {key: value for key, value in {**own, **self.budget.model_dump()}.items() if value is not None}
+
+
+class Attachment(_Body):
+    """A stored file to show to the agent."""
+
+    artifact_id: Name
+
+
+class RunOptions(_Body):
+    """What every request that starts a run may say beside its goal."""
+
+    session_id: Name | None = None
+    context: JsonObject = Field(default_factory=dict)
+    constraints: Constraints = Constraints()
+    attachments: list[Attachment] = Field(default_factory=list[Attachment])
+    model: Name | None = None
+    priority: int = Field(default=0, ge=-100, le=100)
+    lane: Name = "default"
+    dry_run: bool = False
+    stream_tokens: bool = False
+    metadata: JsonObject = Field(default_factory=dict)
+
+    def start(self, goal: str, agent: str | None, data: JsonObject | None = None) -> StartRun:
+        """The engine's request.
+
+        Raises:
+            ServerProblem: Attachments were given.
+        """
+        if self.attachments:
+            problems = [Problem("/attachments", "not part of this version")]
+            raise ServerProblem("attachments_unavailable", "put the material into context instead", problems)
+        return StartRun(
+            goal=goal,
+            agent=agent,
+            session_id=self.session_id,
+            context=self.context,
+            data=data,
+            limits=self.constraints.limits(),
+            deadline=self.constraints.deadline,
+            model=self.model,
+            priority=self.priority,
+            lane=self.lane,
+            dry_run=self.dry_run,
+            metadata={**self.metadata, "stream_tokens": True} if self.stream_tokens else self.metadata,
+        )
+
+
+class RunRequest(RunOptions):
+    """Start a run of an agent. `input` is the goal, or an object that holds it beside structured material."""
+
+    goal: Goal | None = None
+    input: Json = None
+    agent: Name | None = None
+    agent_profile_id: Name | None = Field(default=None, description="Another name of `agent`.")
+    workflow: Json = Field(default=None, description="Not part of this version.")
+
+    @field_validator("input")
+    @classmethod
+    def _text_or_object(cls, value: Json) -> Json:
+        if value is not None and not isinstance(value, str | dict):
+            msg = "give a text or an object"
+            raise ValueError(msg)
+        return cast("Json", value)
+
+    def to_start(self) -> StartRun:
+        """The engine's request.
+
+        Raises:
+            ServerProblem: There is no goal, or something was asked for that this version does not have.
+        """
+        if self.workflow is not None:
+            problems = [Problem("/workflow", "not part of this version")]
+            raise ServerProblem("workflows_unavailable", "name an agent instead", problems)
+        data = cast("JsonObject", self.input) if isinstance(self.input, dict) else None
+        goal: Any = self.goal or (goal_in(data) if data else cast("Any", self.input))
+        return self.start(required_goal(goal, "/goal"), self.agent or self.agent_profile_id, data)
+
+
+class InvokeRequest(RunOptions):
+    """Give an agent a task: `task_data` holds the goal as `prompt` and may hold more."""
+
+    task_data: JsonObject
+
+    def to_start(self, agent: str) -> StartRun:
+        """The engine's request. Raises `ServerProblem` when there is no goal."""
+        goal = required_goal(goal_in(self.task_data), "/task_data/prompt")
+        rest = {key: value for key, value in self.task_data.items() if value != goal}
+        return self.start(goal, agent, rest or None)
+
+
+class OrchestrateRequest(RunOptions):
+    """Find the agent that fits a goal, and start it."""
+
+    goal: Goal | None = None
+    task: Json = Field(default=None, description="Another name of `goal`: a text, or an object that holds it.")
+    agent_ids: list[Name] = Field(default_factory=list[str])
+
+    def wanted(self) -> str:
+        """The goal. Raises `ServerProblem` when there is none."""
+        task = goal_in(cast("JsonObject", self.task)) if isinstance(self.task, dict) else self.task
+        return required_goal(self.goal or task, "/goal")
+
+
+def goal_in(material: JsonObject) -> str | None:
+    """The goal in a loose object: its first text under a familiar name."""
+    found = (material.get(key) for key in GOAL_KEYS)
+    return next((value for value in found if isinstance(value, str) and value.strip()), None)
+
+
+def required_goal(goal: Any, pointer: str) -> str:
+    """The goal, if there is one. Raises `ServerProblem` (422) when there is not."""
+    if isinstance(goal, str) and goal.strip():
+        return goal.strip()
+    raise ServerProblem("invalid", "say what to do", [Problem(pointer, "a text is needed")])
+
+
+class CancelRequest(_Body):
+    """Why a run is stopped."""
+
+    reason: str = Field(default="", max_length=2000)
+
+
+class ApproveRequest(_Body):
+    """Decide a run's only open approval, or the one that is named."""
+
+    approved: bool
+    reason: str | None = Field(default=None, max_length=2000)
+    modified_arguments: JsonObject | None = None
+    interrupt_id: Name | None = None
+
+    def decision(self, by: str) -> Decision:
+        """The same in the words of the domain."""
+        kind = DecisionKind.APPROVE if self.approved else DecisionKind.DENY
+        return Decision(kind, by, self.reason, self.modified_arguments if self.approved else None)
+
+
+class AnswerRequest(_Body):
+    """Answer a run's only open question, or the one that is named."""
+
+    answer: Json
+    interrupt_id: Name | None = None
+
+
+class DecideRequest(_Body):
+    """Decide an interrupt: `approve` or `deny`; `answer`; or, of an unknown effect, `committed`, `retry`, `abandon`."""
+
+    decision: DecisionKind
+    reason: str | None = Field(default=None, max_length=2000)
+    arguments: JsonObject | None = Field(default=None, description="Edited arguments of an approved call.")
+    answer: Json = None
+    amount: float | None = Field(default=None, ge=0, description="How much more may be spent, for budgets.")
+    result: Json = Field(default=None, description="What the call answered, for `committed`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _approved_means_approve(cls, raw: Any) -> Any:
+        """Take the short form of `/runs/{id}/approve` too."""
+        if not isinstance(raw, dict):
+            return raw
+        short = {**cast("dict[str, Any]", raw)}
+        if "decision" in short or not isinstance(short.get("approved"), bool):
+            return short
+        short["decision"] = "approve" if short.pop("approved") else "deny"
+        short.setdefault("arguments", short.pop("modified_arguments", None))
+        return short
+
+    def to_decision(self, by: str) -> Decision:
+        """The same in the words of the domain."""
+        given = (self.answer, self.result, self.amount)
+        answer = next((value for value in given if value is not None), None)
+        return Decision(self.decision, by, self.reason, self.arguments, answer)
+
+
+class ToolCallRequest(_Body):
+    """Call a tool outside any run."""
+
+    arguments: JsonObject = Field(default_factory=dict)
+    dry_run: bool = False

@@ -1,0 +1,229 @@
+"""Interrupts, agents, tools, sessions and health as the API shows them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from ripieno.domain.agents import AgentDefinition, AgentLimits, DefinitionProblem, Mode, Pattern
+from ripieno.domain.effects import EffectClass
+from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.runs import RunStatus
+from ripieno.domain.tools import Risk, ToolResult, ToolSpec, ToolStatus
+from ripieno.server.shapes.runs import RunAnswer, RunSummary, Shape, TaskView, UsageView
+
+
+class InterruptView(Shape):
+    """A question to a person, and its decision."""
+
+    id: str
+    run_id: str
+    key: str
+    kind: InterruptKind
+    status: InterruptStatus
+    request: JsonObject
+    risk: str
+    reasons: tuple[str, ...]
+    requested_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    decisions: tuple[Decision, ...]
+
+    @classmethod
+    def of(cls, interrupt: Interrupt) -> "InterruptView":
+        """Show it."""
+        return cls.model_construct(**{name: getattr(interrupt, name) for name in cls.model_fields})
+
+
+class InterruptPage(Shape):
+    """A page of interrupts, newest first."""
+
+    data: list[InterruptView]
+    next_cursor: str | None = None
+
+
+class RunDecided(RunAnswer):
+    """A run after a decision, and the decision."""
+
+    interrupt: InterruptView
+
+
+class AgentView(Shape):
+    """An agent or team."""
+
+    name: str
+    version: str
+    description: str
+    role: str
+    mode: Mode
+    pattern: Pattern | None
+    model: str | None
+    tools: tuple[str, ...]
+    approvals: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    members: tuple[str, ...]
+    tags: tuple[str, ...]
+    limits: AgentLimits
+    managed_by: Literal["file"] = "file"
+
+    @classmethod
+    def of(cls, agent: AgentDefinition) -> "AgentView":
+        """Show it."""
+        return cls.model_construct(**_same(cls, agent), managed_by="file")
+
+
+class AgentDetail(AgentView):
+    """An agent with everything its definition says."""
+
+    instructions: str
+    temperature: float | None
+    max_tokens: int | None
+    output_schema: JsonObject | None
+    max_reworks: int
+    examples: tuple[str, ...]
+    metadata: JsonObject
+
+    @classmethod
+    def of(cls, agent: AgentDefinition) -> "AgentDetail":
+        """Show it."""
+        return cls.model_construct(**_same(cls, agent), managed_by="file")
+
+
+def _same(kind: type[Shape], agent: AgentDefinition) -> JsonObject:
+    return {name: getattr(agent, name) for name in kind.model_fields if name != "managed_by"}
+
+
+class AgentList(Shape):
+    """The agents, by name, and the definition files that could not be used."""
+
+    data: list[AgentView]
+    next_cursor: None = None
+    problems: Sequence[DefinitionProblem]
+
+
+class ToolView(Shape):
+    """A tool."""
+
+    name: str
+    description: str
+    input_schema: JsonObject
+    output_schema: JsonObject | None
+    effect: EffectClass
+    risk: Risk
+    source: str
+    timeout: float
+
+    @classmethod
+    def of(cls, spec: ToolSpec) -> "ToolView":
+        """Show it."""
+        return cls.model_construct(**{name: getattr(spec, name) for name in cls.model_fields})
+
+
+class ToolList(Shape):
+    """The tools, by name."""
+
+    data: list[ToolView]
+    next_cursor: None = None
+
+
+class ToolAnswer(Shape):
+    """What came of a tool call. `result` is the structured value where the tool has one, else the text."""
+
+    tool: str
+    ok: bool
+    status: ToolStatus
+    text: str
+    data: Json
+    result: Json
+    hint: str | None
+    truncated: bool
+    total_bytes: int
+
+    @classmethod
+    def of(cls, tool: str, result: ToolResult) -> "ToolAnswer":
+        """Show it."""
+        return cls.model_construct(
+            tool=tool,
+            ok=result.ok,
+            status=result.status,
+            text=result.text,
+            data=result.data,
+            result=result.data if result.data is not None else result.text,
+            hint=result.hint,
+            truncated=result.truncated,
+            total_bytes=result.total_bytes,
+        )
+
+
+class SessionTask(TaskView):
+    """A step of one of a session's runs."""
+
+    of_run: str
+
+
+class SessionSummary(Shape):
+    """A session in figures. `last_answer` is that of its newest completed run."""
+
+    runs: int
+    by_status: dict[RunStatus, int]
+    usage: UsageView
+    last_answer: str | None
+
+
+class SessionView(Shape):
+    """A session with its newest runs and their steps."""
+
+    id: str
+    session_id: str
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    runs: list[RunSummary]
+    tasks: list[SessionTask]
+    summary: SessionSummary
+
+
+class Orchestrated(RunAnswer):
+    """The run that was started for a goal. `status` is `started` while it is queued or works."""
+
+    status: str  # pyright: ignore[reportIncompatibleVariableOverride] - `started` is this door's own word
+    sessionId: str  # noqa: N815 - the name that older clients read
+
+
+class Part(Shape):
+    """How one part of the server is."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    detail: str = ""
+
+
+class AgentsPart(Part):
+    """How the agents are."""
+
+    count: int
+
+
+class QueuePart(Shape):
+    """How full the queue is."""
+
+    queued: int
+    running: int
+    parked: int
+
+
+class HealthView(Shape):
+    """How the server is."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    agents: AgentsPart
+    database: Part
+    llm: Part
+    queue: QueuePart
+
+
+class AliveView(Shape):
+    """The process answers."""
+
+    status: Literal["healthy"] = "healthy"
+    version: str
