@@ -1,9 +1,9 @@
 """Settings in, running platform out. The map of the program: every ring and every port is put together here."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -37,7 +37,8 @@ from ripieno.tools.egress import guard
 from ripieno.tools.egress.policy import EgressPolicy
 from ripieno.tools.mcp import config as mcp_config
 from ripieno.tools.mcp.toolset import McpToolset
-from ripieno.tools.registry import ToolRegistry, select
+from ripieno.tools.names import select
+from ripieno.tools.registry import ToolRegistry
 from ripieno.tools.timed import TimedToolset
 from ripieno.tools.validated import ValidatedToolset
 
@@ -103,14 +104,23 @@ async def running(platform: Platform) -> AsyncGenerator[Platform]:
             platform.worker.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a program that embeds the platform adds: toolsets by name, and a model in place of all providers."""
+
+    toolsets: Mapping[str, Toolset] = field(default_factory=dict[str, Toolset])
+    model: Model | None = None
+
+
 @asynccontextmanager
-async def embedded(settings: Settings) -> AsyncGenerator[Platform]:
+async def embedded(settings: Settings, extras: Extras | None = None) -> AsyncGenerator[Platform]:
     """The whole platform in this process, on SQLite in the data folder.
 
     Raises:
         StoreBusy: Another process holds the data folder; the sentence names it.
         Invalid: A configuration file is wrong.
     """
+    extras = extras or Extras()
     clock, dispatch = SystemClock(), LocalDispatch()
     async with AsyncExitStack() as stack:
         store = await open_store(settings.data, clock, dispatch)
@@ -124,8 +134,8 @@ async def embedded(settings: Settings) -> AsyncGenerator[Platform]:
             records=store.records,
             replies=store.replies,
             definitions=definitions,
-            model=await _models(settings, clock, stack),
-            tools=await _tools(settings, clock, stack),
+            model=extras.model or await _models(settings, clock, stack),
+            tools=await _tools(settings, extras.toolsets, clock, stack),
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,
             workspaces=settings.data / "workspaces",
@@ -151,8 +161,8 @@ async def _models(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Mo
     return ModelDirectory(providers)
 
 
-async def _tools(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Toolset:
-    """bounded(timed(validated(registry(toolsets))))."""
+async def _tools(settings: Settings, extra: Mapping[str, Toolset], clock: Clock, stack: AsyncExitStack) -> Toolset:
+    """registry(bounded(timed(validated(toolset)))) for each toolset, so that a slow one delays no other."""
     egress = settings.tools.egress
     policy = EgressPolicy(
         allow_domains=egress.allow_domains,
@@ -161,13 +171,17 @@ async def _tools(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Too
         max_bytes=egress.max_bytes,
     )
     client = await stack.enter_async_context(guard.guarded_client(policy))
-    toolsets: dict[str, Toolset] = {**builtin_toolsets(client, schemas.check)}
+    toolsets: dict[str, Toolset] = {**builtin_toolsets(client, schemas.check), **extra}
     for name, server in mcp_config.load(settings.config / "mcp_servers.yaml").items():
         if name in toolsets:
-            raise Invalid(f"the MCP server {name} has the name of a built-in toolset")
+            raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
-    registry = ToolRegistry(toolsets)
-    return BoundedToolset(TimedToolset(ValidatedToolset(registry, schemas.check)), settings.tools.result_bytes)
+    limit = settings.tools.result_bytes
+    ringed = {
+        name: BoundedToolset(TimedToolset(ValidatedToolset(toolset, schemas.check)), limit)
+        for name, toolset in toolsets.items()
+    }
+    return ToolRegistry(ringed)
 
 
 @asynccontextmanager

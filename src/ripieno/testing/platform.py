@@ -1,0 +1,58 @@
+"""A whole platform in memory, for tests of agents: real engine and worker, fake everything around them."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ripieno import bootstrap
+from ripieno.bootstrap import Platform, Ports
+from ripieno.clock import SystemClock
+from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.tools import Risk
+from ripieno.engine.worker import Options
+from ripieno.governance.risk import RiskGate
+from ripieno.ports import Clock, Model, Toolset
+from ripieno.store.dispatch_local import LocalDispatch
+from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_journal import MemoryStore
+from ripieno.tools import schemas
+
+
+def in_memory(
+    model: Model,
+    tools: Toolset,
+    agents: Sequence[AgentDefinition],
+    workspaces: Path,
+    *,
+    clock: Clock | None = None,
+    options: Options | None = None,
+) -> Platform:
+    """Put the platform together; nothing runs yet."""
+    clock, dispatch = clock or SystemClock(), LocalDispatch()
+    store = MemoryStore(clock, dispatch)
+    ports = Ports(
+        clock=clock,
+        dispatch=dispatch,
+        journal=store.journal,
+        records=store.records,
+        replies=store.replies,
+        definitions=GivenDefinitions(agents),
+        model=model,
+        tools=tools,
+        gate=RiskGate(Risk.HIGH),
+        check=schemas.check,
+        workspaces=workspaces,
+        default_model="scripted",
+    )
+    return bootstrap.assemble(ports, options or Options())
+
+
+@asynccontextmanager
+async def running_in_memory(
+    model: Model, tools: Toolset, agents: Sequence[AgentDefinition]
+) -> AsyncGenerator[Platform]:
+    """The same, working until the block ends, with a workspace that is thrown away."""
+    with TemporaryDirectory() as folder:
+        async with bootstrap.running(in_memory(model, tools, agents, Path(folder))) as platform:
+            yield platform
