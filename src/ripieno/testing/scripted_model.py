@@ -93,8 +93,7 @@ class ScriptedModel:
 
     def _next(self, request: ModelRequest) -> Line:
         if self._record:
-            # The owner of the list goes on appending to it.
-            self.requests.append(replace(request, messages=tuple(request.messages)))
+            self.requests.append(request)
         index = turn_of(request) if self._per_conversation else self.played
         self.played += 1
         if callable(self._script):

@@ -73,16 +73,16 @@ def _assign(goal: str, workers: Sequence[Member], *, has_deliverable: bool) -> l
     """Give each clause to those it fits; what fits nobody goes with the clause before it, or to a generalist."""
     works: dict[tuple[str, bool], Work] = {}
     last: list[Work] = []
+    look = ""
     for clause in words.clauses(goal):
         text = words.tidied(clause)
-        if (
-            not text
-            or (has_deliverable and _is_order_to_save(text))
-            or (_TELL.match(text) and not _fitting(text, workers))
-        ):
+        text = f"{look} {text}" if look and _OBJECT.match(text) else text
+        looked = _LOOK.match(text)
+        look = looked.group() if looked else ""
+        fitting = _fitting(text, workers)
+        if not text or (has_deliverable and _is_order_to_save(text)) or (_TELL.match(text) and not fitting):
             continue
         later = bool(_LATER.match(clause)) and bool(works)
-        fitting = _fitting(text, workers)
         if fitting or not last:
             chosen = fitting or _fallback(text, workers)
             last = [works.setdefault((member.name, later), Work(member, later=later)) for member in chosen]

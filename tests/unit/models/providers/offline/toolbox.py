@@ -40,7 +40,13 @@ TOOLS = (
         {"sort": {"enum": ["cpu", "memory"]}, "limit": WHOLE},
     ),
     tool("system.uptime", "Tell since when the machine has been running.", "uptime,boot,how long,machine"),
-    tool("net.ping", "Ping a host and report loss and round trip time.", "ping,latency,reachable", {"host": TEXT}, {"count": WHOLE}),
+    tool(
+        "net.ping",
+        "Ping a host and report loss and round trip time.",
+        "ping,latency,reachable",
+        {"host": TEXT},
+        {"count": WHOLE},
+    ),
     tool(
         "net.dns",
         "Resolve a host name with DNS.",
@@ -48,9 +54,20 @@ TOOLS = (
         {"name": TEXT},
         {"type": {"enum": ["A", "AAAA", "MX", "TXT", "NS"], "default": "A"}},
     ),
-    tool("net.port", "Check whether a TCP port of a host is open.", "port,tcp,open,listening", {"host": TEXT, "port": PORT}),
+    tool(
+        "net.port",
+        "Check whether a TCP port of a host is open.",
+        "port,tcp,open,listening",
+        {"host": TEXT, "port": PORT},
+    ),
     tool("net.traceroute", "Show the route that packets take to a host.", "traceroute,route,hops", {"host": TEXT}),
-    tool("net.tls", "Check the TLS certificate of a host.", "tls,ssl,certificate,expiry,expire", {"host": TEXT}, {"port": PORT}),
+    tool(
+        "net.tls",
+        "Check the TLS certificate of a host.",
+        "tls,ssl,certificate,expiry,expire",
+        {"host": TEXT},
+        {"port": PORT},
+    ),
     tool(
         "logs.search",
         "Search the system journal or a log file for a pattern.",
@@ -58,9 +75,26 @@ TOOLS = (
         None,
         {"path": TEXT, "pattern": TEXT, "since": TEXT},
     ),
-    tool("logs.errors", "Group the errors in the system journal or a log file.", "log,error,failure,exception", None, {"path": TEXT}),
-    tool("git.facts", "Tell the facts of a git repository: branch, commits, changes.", "git,commit,branch,checkout,repository", None, {"path": TEXT}),
-    tool("code.review", "Review Python code with ruff and bandit.", "code,review,lint,security,python,checkout", {"path": TEXT}),
+    tool(
+        "logs.errors",
+        "Group the errors in the system journal or a log file.",
+        "log,error,failure,exception",
+        None,
+        {"path": TEXT},
+    ),
+    tool(
+        "git.facts",
+        "Tell the facts of a git repository: branch, commits, changes.",
+        "git,commit,branch,checkout,repository",
+        None,
+        {"path": TEXT},
+    ),
+    tool(
+        "code.review",
+        "Review Python code with ruff and bandit.",
+        "code,review,lint,security,python,checkout",
+        {"path": TEXT},
+    ),
     tool(
         "files.write",
         "Write a file in the workspace.",
@@ -81,9 +115,9 @@ def ask(goal: str, *after: Message, tools: Sequence[ToolSpec] = TOOLS, **more: o
     return respond(request)
 
 
-def wished(goal: str, **more: object) -> list[tuple[str, JsonObject]]:
+def wished(goal: str, tools: Sequence[ToolSpec] = TOOLS, **more: object) -> list[tuple[str, JsonObject]]:
     """The calls that a goal leads to, by name."""
-    return sorted(((call.name, call.arguments) for call in ask(goal, **more).tool_calls), key=str)
+    return sorted(((call.name, call.arguments) for call in ask(goal, tools=tools, **more).tool_calls), key=str)
 
 
 def returned(reply: Reply, *texts: str, turn: int = 1, error: bool = False) -> list[Message]:

@@ -1,0 +1,30 @@
+"""What a model's answers cost."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+from ripieno.domain.messages import ModelEvent, ModelRequest, Reply
+from ripieno.models.closing import closing
+from ripieno.models.providers import prices
+from ripieno.ports import Model
+
+Price = Callable[[Reply], Awaitable[float]]
+
+
+class PricedModel:
+    """`ports.Model` that fills in `Usage.cost_usd` where the provider did not; an unknown model costs 0.0."""
+
+    def __init__(self, inner: Model, price: Price = prices.cost_usd) -> None:
+        self._inner = inner
+        self._price = price
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Answer as the inner model does, the reply with its price."""
+        async with closing(self._inner.stream(request)) as events:
+            async for event in events:
+                yield await self._priced(event) if isinstance(event, Reply) else event
+
+    async def _priced(self, reply: Reply) -> Reply:
+        if reply.usage.cost_usd or not reply.usage.tokens:
+            return reply
+        return replace(reply, usage=replace(reply.usage, cost_usd=await self._price(reply)))

@@ -1,0 +1,144 @@
+"""Our messages as the wire library wants them, and its response as our `Reply`."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequestPart,
+    ModelResponse,
+    ModelResponsePart,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.messages import ModelRequest as WireRequest
+from pydantic_ai.tools import ToolDefinition
+
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.messages import (
+    AssistantMessage,
+    ModelRequest,
+    Reply,
+    SystemMessage,
+    ToolMessage,
+    UserMessage,
+)
+from ripieno.domain.tools import ToolCall, ToolSpec
+from ripieno.domain.usage import Usage
+
+_FINISH = {"stop": "stop", "length": "length", "tool_call": "tool_calls", "content_filter": "content_filter"}
+
+
+def to_wire(request: ModelRequest) -> list[ModelMessage]:
+    """Translate a conversation.
+
+    The instructions at its start become one system message, because many servers accept no more; a system message
+    further on becomes a user message. A schema for the answer is part of the instructions.
+    """
+    messages = list(request.messages)
+    start = next((at for at, message in enumerate(messages) if not isinstance(message, SystemMessage)), len(messages))
+    head = [message.text for message in messages[:start]]
+    if request.output_schema is not None:
+        head.append(schema_instruction(request.output_schema))
+    wire: list[ModelMessage] = [WireRequest(parts=[SystemPromptPart("\n\n".join(head))])] if head else []
+    for message in messages[start:]:
+        if isinstance(message, AssistantMessage):
+            wire.append(ModelResponse(parts=list(_said(message))))
+        else:
+            wire.append(WireRequest(parts=[_asked(message)]))
+    return wire
+
+
+def schema_instruction(schema: JsonObject) -> str:
+    """Tell a model in words which JSON to answer with, for servers that cannot be told otherwise."""
+    text = json.dumps(schema, ensure_ascii=False)
+    return (
+        f"Your final answer must be one JSON document, nothing before or after it, valid for this JSON Schema:\n{text}"
+    )
+
+
+def _asked(message: SystemMessage | UserMessage | ToolMessage) -> ModelRequestPart:
+    if isinstance(message, ToolMessage):
+        head = " ".join([f"[{message.evidence_id}]"] * bool(message.evidence_id) + ["(failed)"] * message.is_error)
+        text = f"{head}\n{message.text}" if head else message.text
+        return ToolReturnPart(tool_name=wire_name(message.name), content=text, tool_call_id=message.call_id)
+    if isinstance(message, UserMessage) and message.data is not None:
+        block = json.dumps(message.data, ensure_ascii=False, indent=1)
+        return UserPromptPart(f"{message.text}\n\n```json\n{block}\n```")
+    return UserPromptPart(message.text)
+
+
+def _said(message: AssistantMessage) -> Iterator[ModelResponsePart]:
+    if message.text:
+        yield TextPart(message.text)
+    for call in message.tool_calls:
+        # Servers parse the arguments of earlier calls too, so broken ones go back inside a whole object.
+        arguments = call.arguments if call.malformed is None else {"malformed": call.malformed}
+        yield ToolCallPart(wire_name(call.name), args=json.dumps(arguments, ensure_ascii=False), tool_call_id=call.id)
+
+
+def wire_name(name: str) -> str:
+    """A tool's name in the alphabet of the wire, as `ToolSpec.wire_name`."""
+    return name.replace(".", "__")
+
+
+def definitions(tools: Sequence[ToolSpec]) -> list[ToolDefinition]:
+    """Describe tools. They are not strict: strict tools have their schemas rewritten."""
+    return [
+        ToolDefinition(
+            name=tool.wire_name,
+            description=tool.description,
+            parameters_json_schema=tool.input_schema,
+            strict=False,
+        )
+        for tool in tools
+    ]
+
+
+def to_reply(response: ModelResponse, tools: Sequence[ToolSpec], asked: str, base_url: str) -> Reply:
+    """Translate a whole response to a request for the model `asked`."""
+    names = {tool.wire_name: tool.name for tool in tools}
+    text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    calls = tuple(_call(part, names) for part in response.parts if isinstance(part, ToolCallPart))
+    finish = _FINISH.get(response.finish_reason or "stop", "stop")
+    metadata: JsonObject = {"model": response.model_name or asked, "base_url": base_url}
+    if response.provider_response_id:
+        metadata["response_id"] = response.provider_response_id
+    return Reply(
+        text=text,
+        tool_calls=calls,
+        usage=_usage(response),
+        model=response.model_name or asked,
+        provider="openai",
+        finish_reason="tool_calls" if calls and finish == "stop" else finish,
+        metadata=metadata,
+    )
+
+
+def _call(part: ToolCallPart, names: Mapping[str, str]) -> ToolCall:
+    name = names.get(part.tool_name, part.tool_name.replace("__", ".", 1))
+    raw: Json = part.args
+    if isinstance(raw, str) and raw.strip():
+        try:
+            raw = json.loads(raw)
+        except ValueError:
+            return ToolCall(part.tool_call_id, name, malformed=str(part.args))
+    if isinstance(raw, dict):
+        return ToolCall(part.tool_call_id, name, arguments=cast("JsonObject", raw))
+    # Many models send nothing at all for a tool without parameters.
+    return ToolCall(part.tool_call_id, name, malformed=str(part.args) if raw else None)
+
+
+def _usage(response: ModelResponse) -> Usage:
+    used = response.usage
+    return Usage(
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cached_tokens=used.cache_read_tokens,
+        reasoning_tokens=used.details.get("reasoning_tokens", 0),
+        calls=1,
+    )

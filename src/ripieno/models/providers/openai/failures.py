@@ -1,0 +1,77 @@
+"""What goes wrong with a provider, as the two errors that the rest of the program knows."""
+
+import httpx2
+from openai import OpenAIError
+from pydantic import ValidationError
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+    UnexpectedModelBehavior,
+    UserError,
+)
+
+from ripieno.domain.errors import ModelRefused, ModelUnavailable
+
+EXPECTED = (ModelAPIError, UnexpectedModelBehavior, UserError, OpenAIError, httpx2.HTTPError, ValidationError)
+"""Everything that the libraries raise for a failed call."""
+
+PASSING = frozenset({408, 409, 425, 429})
+LONGEST_DETAIL = 300
+
+
+def translated(error: Exception, api_key: str, *, began: bool) -> ModelUnavailable | ModelRefused:
+    """Say what an error of the libraries means; `began` tells whether any part of an answer had come.
+
+    The key never stands in the text, even where the provider repeats it.
+    """
+    if isinstance(error, ModelHTTPError):
+        return _status(error, api_key)
+    if isinstance(error, ModelConnectionError | httpx2.TransportError):
+        broken = "the stream broke off" if began else "no connection to the provider"
+        return ModelUnavailable(f"{broken}: {_clean(str(error), api_key)}", getattr(error, "retry_after", None))
+    if isinstance(error, ModelAPIError) and error.in_stream:
+        return ModelUnavailable(f"the provider broke off: {_clean(error.message, api_key)}", error.retry_after)
+    if isinstance(error, ModelAPIError) and error.__cause__ is None:
+        # The wire library's word for a stream that ended before it said why it ended.
+        return (
+            ModelUnavailable("the stream ended in the middle") if began else ModelRefused("an answer without choices")
+        )
+    return ModelRefused(f"an answer that is none: {_clean(str(error), api_key)}")
+
+
+def _status(error: ModelHTTPError, api_key: str) -> ModelUnavailable | ModelRefused:
+    status = error.status_code
+    if status in {401, 403}:
+        # What providers say here repeats parts of the key.
+        return ModelRefused(f"the provider refuses the API key ({status})")
+    said = f"the provider answered {status}: {_clean(_message(error), api_key)}"
+    if isinstance(error, ModelQuotaExceededError):
+        return ModelRefused(said)
+    if status in PASSING or status >= 500:  # noqa: PLR2004
+        return ModelUnavailable(said, error.retry_after)
+    return ModelRefused(said)
+
+
+def _message(error: ModelHTTPError) -> str:
+    body = error.body
+    if isinstance(body, dict):
+        inner: object = body.get("error", body)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if isinstance(inner, dict) and inner.get("message"):  # pyright: ignore[reportUnknownMemberType]
+            return str(inner["message"])  # pyright: ignore[reportUnknownArgumentType]
+        return str(inner)  # pyright: ignore[reportUnknownArgumentType]
+    return str(body) if body else error.message
+
+
+def _clean(text: str, api_key: str) -> str:
+    text = " ".join(text.split())
+    if api_key:
+        text = text.replace(api_key, "***")
+    return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL]} …"
+
+
+def about_format(error: ModelUnavailable | ModelRefused) -> bool:
+    """Whether the server refused the request because it cannot be told the shape of an answer."""
+    words = ("response_format", "json_schema", "structured output", "guided", "grammar")
+    return isinstance(error, ModelRefused) and any(word in error.detail.lower() for word in words)
