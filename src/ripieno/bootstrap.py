@@ -1,14 +1,16 @@
 """Settings in, running platform out. The map of the program: every ring and every port is put together here."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+import signal
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
 import httpx2
 
+from ripieno import __version__
 from ripieno.clock import SystemClock
 from ripieno.domain.errors import Invalid
 from ripieno.engine import worker as workers
@@ -20,12 +22,17 @@ from ripieno.engine.performers.people import PeoplePerformer
 from ripieno.engine.performers.tools import ToolPerformer
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.worker import Worker
+from ripieno.governance.access import StaticAccess, refuse_insecure
 from ripieno.governance.risk import RiskGate
 from ripieno.models.directory import ModelDirectory
-from ripieno.models.providers.offline import OfflineModel
-from ripieno.models.providers.openai import OpenAIModel
+from ripieno.models.priced import PricedModel
+from ripieno.models.providers.offline.model import OfflineModel
+from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.retried import RetriedModel
 from ripieno.ports import Clock, Definitions, Dispatch, Gate, Journal, Model, Records, Replies, SchemaCheck, Toolset
+from ripieno.server.app import create_app
+from ripieno.server.services import HttpConfig, Services
+from ripieno.server.serving import bind, serving, url_of
 from ripieno.settings import Settings
 from ripieno.store.definitions import FileDefinitions
 from ripieno.store.dispatch_local import LocalDispatch
@@ -33,7 +40,7 @@ from ripieno.store.embedded import open_store
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.builtin.catalogue import builtin_toolsets
-from ripieno.tools.egress import guard
+from ripieno.tools.egress.guard import guarded_client, prove
 from ripieno.tools.egress.policy import EgressPolicy
 from ripieno.tools.mcp import config as mcp_config
 from ripieno.tools.mcp.toolset import McpToolset
@@ -59,15 +66,24 @@ class Ports:
     check: SchemaCheck
     workspaces: Path
     default_model: str
+    model_seconds: float = 120.0
+
+
+def _nobody(url: str) -> None:
+    del url
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A running platform: the engine to talk to, the worker that works, and the ports below them."""
+    """A running platform: the engine to talk to, the worker that works, and the ports below them.
+
+    `announce` tells other processes on this machine where the platform can be reached.
+    """
 
     ports: Ports
     engine: Engine
     worker: Worker
+    announce: Callable[[str], None] = _nobody
 
 
 def assemble(ports: Ports, options: workers.Options) -> Platform:
@@ -80,6 +96,7 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
         select=select,
         workspaces=ports.workspaces,
         default_model=ports.default_model,
+        model_seconds=ports.model_seconds,
     )
     people = PeoplePerformer(ports.clock)
     performers = Performers(
@@ -140,24 +157,98 @@ async def embedded(settings: Settings, extras: Extras | None = None) -> AsyncGen
             check=schemas.check,
             workspaces=settings.data / "workspaces",
             default_model=settings.default_model,
+            model_seconds=settings.models.timeout_seconds,
         )
         await store.journal.recover()
         options = workers.Options(settings.worker.slots, settings.worker.poll_seconds, settings.worker.drain_seconds)
         await stack.enter_async_context(_forever(definitions.watch(), "definitions"))
-        yield await stack.enter_async_context(running(assemble(ports, options)))
+        platform = replace(assemble(ports, options), announce=store.announce)
+        yield await stack.enter_async_context(running(platform))
+
+
+def services(platform: Platform, settings: Settings | None = None) -> Services:
+    """What the HTTP door stands on."""
+    settings = settings or Settings()
+    key = settings.auth.admin_key
+    config = HttpConfig(
+        host=settings.host,
+        port=settings.port,
+        body_bytes=settings.body_bytes,
+        allowed_hosts=settings.allowed_hosts,
+        version=__version__,
+        default_model=platform.ports.default_model,
+    )
+    return Services(
+        engine=platform.engine,
+        records=platform.ports.records,
+        replies=platform.ports.replies,
+        definitions=platform.ports.definitions,
+        clock=platform.ports.clock,
+        access=StaticAccess(settings.host, settings.auth.mode, key.get_secret_value() if key else None),
+        config=config,
+    )
+
+
+@asynccontextmanager
+async def serving_platform(settings: Settings, extras: Extras | None = None) -> AsyncGenerator[tuple[str, Platform]]:
+    """The platform with its HTTP door open: its URL, and the platform behind it.
+
+    Raises:
+        StoreBusy, Invalid: See `embedded`; `Invalid` also for an address that is insecure or cannot be had.
+    """
+    key = settings.auth.admin_key
+    refuse_insecure(settings.host, settings.auth.mode, has_key=key is not None)
+    listener = bind(settings.host, settings.port)
+    with listener:
+        async with embedded(settings, extras) as platform:
+            door = services(platform, settings)
+            async with serving(create_app(door), listener, settings.worker.drain_seconds):
+                platform.announce(url_of(listener))
+                try:
+                    yield url_of(listener), platform
+                finally:
+                    door.stopping.set()
+                    platform.worker.stop()
+
+
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncGenerator[str]:
+    """A platform in this process, on a loopback port of its own, for a command that found no server."""
+    own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
+    async with serving_platform(own) as (url, _):
+        yield url
+
+
+async def serve(settings: Settings, ready: Callable[[str, Platform], Coroutine[None, None, None]]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Raises as `embedded`."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    async with serving_platform(settings) as (url, platform):
+        await ready(url, platform)
+        await stop.wait()
 
 
 # -- rings, outermost first ------------------------------------------------------------------------------------------
 
 
 async def _models(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Model:
-    """directory(retried(provider)) for each provider."""
+    """directory(priced(retried(provider))) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
     if settings.openai.api_key is not None:
-        policy = EgressPolicy(allow_domains=(), allow_origins=(_origin(settings.openai.base_url),), max_bytes=None)
-        client = await stack.enter_async_context(guard.guarded_client(policy))
+        url = httpx2.URL(settings.openai.base_url)
+        origin = f"{url.scheme}://{url.netloc.decode()}"
+        policy = EgressPolicy(allow_domains=(), allow_origins=(origin,), max_bytes=None, total_timeout=None)
+        client = await stack.enter_async_context(guarded_client(policy))
         provider = OpenAIModel(client, settings.openai.api_key.get_secret_value(), settings.openai.base_url)
-        providers["openai"] = RetriedModel(provider, clock, settings.models.attempts)
+        providers["openai"] = PricedModel(RetriedModel(provider, clock, settings.models.attempts))
     return ModelDirectory(providers)
 
 
@@ -170,15 +261,16 @@ async def _tools(settings: Settings, extra: Mapping[str, Toolset], clock: Clock,
         allow_origins=egress.allow_origins,
         max_bytes=egress.max_bytes,
     )
-    client = await stack.enter_async_context(guard.guarded_client(policy))
-    toolsets: dict[str, Toolset] = {**builtin_toolsets(client, schemas.check), **extra}
+    client = await stack.enter_async_context(guarded_client(policy))
+    await prove(client)
+    toolsets: dict[str, Toolset] = {**builtin_toolsets(client, clock), **extra}
     for name, server in mcp_config.load(settings.config / "mcp_servers.yaml").items():
         if name in toolsets:
             raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
     limit = settings.tools.result_bytes
     ringed = {
-        name: BoundedToolset(TimedToolset(ValidatedToolset(toolset, schemas.check)), limit)
+        name: BoundedToolset(TimedToolset(ValidatedToolset(toolset, schemas.check), clock), limit)
         for name, toolset in toolsets.items()
     }
     return ToolRegistry(ringed)
@@ -197,8 +289,3 @@ async def _forever(work: Coroutine[None, None, None], name: str) -> AsyncGenerat
 
 def _shipped_agents() -> Path:
     return Path(str(resources.files("ripieno"))) / "catalog" / "agents"
-
-
-def _origin(url: str) -> str:
-    parsed = httpx2.URL(url)
-    return f"{parsed.scheme}://{parsed.netloc.decode()}"

@@ -1,7 +1,7 @@
 """Opens a run: pins in its first entry all that its logic depends on, and builds that logic."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ripieno.domain import jsons
@@ -36,6 +36,7 @@ class Surroundings:
     select: Select
     workspaces: Path
     default_model: str
+    model_seconds: float = 120.0
 
     def workspace(self, run: Run) -> Path:
         """The folder of a run, shared with its whole family."""
@@ -65,7 +66,7 @@ class Opening:
         if leg.run.kind is RunKind.TEAM:
             return review_team(_team_job(leg.run, definition, pinned)), Workbench(definition, {}, workspace)
         specs = await self._tools(leg.run, definition, workspace)
-        job = _agent_job(leg.run, definition, pinned, specs)
+        job = replace(_agent_job(leg.run, definition, pinned, specs), model_seconds=self._around.model_seconds)
         return agent_loop(job, self._around.check), Workbench(
             definition, {spec.name: spec for spec in specs}, workspace
         )

@@ -52,6 +52,8 @@ class Job:
     tools: tuple[ToolSpec, ...] = ()
     history: tuple[Exchange, ...] = ()
     generation: int = 1
+    model_seconds: float = 120.0
+    """How long one model call may take."""
 
 
 def agent_loop(job: Job, check: SchemaCheck) -> Program:
@@ -115,7 +117,7 @@ class _Loop:
             purpose=self.job.input.purpose,
             temperature=definition.temperature,
             max_tokens=definition.max_tokens,
-            timeout=max(1.0, min(120.0, self.tally.seconds_left)),
+            timeout=max(1.0, min(self.job.model_seconds, self.tally.seconds_left)),
             fingerprint=self.talk.fingerprint,
         )
         return CallModel(f"g{self.job.generation}/turn/{turn}/model", request)
