@@ -5,26 +5,16 @@ Everything else is the real platform as `bootstrap` puts it together. The goal s
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench.programs import STEPS
-from ripieno.bootstrap import Extras, Platform, embedded
+from bench.goals import AGENT, CALLS, SLOWLY, WHEN
+from ripieno.bootstrap import Extras
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.messages import ModelRequest, Reply, UserMessage
 from ripieno.settings import Settings, WorkerSettings
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
 from ripieno.tools.functions import FunctionToolset, tool
 
-AGENT = "bench"
-CALLS = STEPS // 2
-ENTRIES = STEPS + 3
-"""Of one run: its start, five answers that call a tool, five results, the last answer, its end."""
-
-LOOK_UP = "Look up five words."
-SLOWLY = "Look up five words, slowly."
-WHEN = "Say when you were asked."
 PACE_SECONDS = 0.02
 
 DEFINITION = """\
@@ -36,15 +26,12 @@ limits: {max_turns: 10}
 """
 
 
-@asynccontextmanager
-async def platform(folder: Path, slots: int) -> AsyncGenerator[Platform]:
-    """The platform in an empty folder, with the scripted model in place of all providers."""
+def settings(folder: Path, slots: int) -> Settings:
+    """Settings for a platform in an empty folder, in which the one agent is defined."""
     agents = folder / "config" / "agents"
     agents.mkdir(parents=True)
     (agents / f"{AGENT}.yaml").write_text(DEFINITION)
-    settings = Settings(data=folder / "data", config=folder / "config", worker=WorkerSettings(slots=slots))
-    async with embedded(settings, extras()) as built:
-        yield built
+    return Settings(port=0, data=folder / "data", config=folder / "config", worker=WorkerSettings(slots=slots))
 
 
 def extras() -> Extras:
@@ -58,7 +45,7 @@ def reply(request: ModelRequest) -> Reply:
     goal = next(message.text for message in request.messages if isinstance(message, UserMessage))
     turn = turn_of(request)
     if goal == WHEN:
-        return says(str(time.monotonic_ns()))  # the clock is the same in every process of the machine
+        return says(str(time.monotonic_ns()))
     if turn == CALLS:
         return says("Five words were looked up [t5c0].")
     name = "words.look_up_slowly" if goal == SLOWLY else "words.look_up"

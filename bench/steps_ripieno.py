@@ -4,8 +4,9 @@ import sqlite3
 from pathlib import Path
 
 from bench import scripted
+from bench.goals import AGENT, ENTRIES, LOOK_UP
 from bench.programs import STEPS, BenchFailed, Job, Measured, Stopwatch, closed_loop, serve
-from ripieno.bootstrap import Platform
+from ripieno.bootstrap import Platform, embedded
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.api import StartRun
@@ -22,7 +23,7 @@ async def perform(job: Job) -> Measured:
         BenchFailed: A run did not complete.
     """
     folder = Path(job.folder)
-    async with scripted.platform(folder, slots=job.concurrency) as platform:
+    async with embedded(scripted.settings(folder, slots=job.concurrency), scripted.extras()) as platform:
         await run(platform)  # the warm-up
         watch = Stopwatch()
 
@@ -40,7 +41,7 @@ async def perform(job: Job) -> Measured:
 
 
 async def run(platform: Platform) -> None:
-    started = await platform.engine.start(StartRun(scripted.LOOK_UP, agent=scripted.AGENT), SOMEBODY)
+    started = await platform.engine.start(StartRun(LOOK_UP, agent=AGENT), SOMEBODY)
     ended = await platform.engine.wait(SOMEBODY.tenant, started.id, PATIENCE_SECONDS)
     if ended.status is not RunStatus.COMPLETED:
         raise BenchFailed(f"{ended.id} is {ended.status}: {ended.result}")
@@ -50,7 +51,7 @@ def counted(folder: Path) -> tuple[int, int]:
     """Steps of whole runs, and all entries, that are in the file."""
     with sqlite3.connect(folder / "data" / "ripieno.db") as connection:
         rows = connection.execute("SELECT count(*) FROM entries GROUP BY run_id").fetchall()
-    return sum(count == scripted.ENTRIES for (count,) in rows) * STEPS, sum(count for (count,) in rows)
+    return sum(count == ENTRIES for (count,) in rows) * STEPS, sum(count for (count,) in rows)
 
 
 if __name__ == "__main__":
