@@ -62,7 +62,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RunInput:
-    """What a run is asked. `data` is structured material, `purpose` what the work is for (see `ModelRequest`)."""
+    """What a run is asked.
+
+    `data` is structured material, `purpose` what the work is for (see `ModelRequest`); `output_schema` is the form of
+    the answer, in place of the agent's own.
+    """
 
     goal: str
     data: JsonObject | None = None
@@ -70,6 +74,7 @@ class RunInput:
     context: JsonObject = field(default_factory=dict[str, Json])
     model: str | None = None
     limits: JsonObject = field(default_factory=dict[str, Json])
+    output_schema: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class _Loop:
     def __init__(self, job: Job, check: SchemaCheck) -> None:
         self.job = job
         self.check = check
+        self.schema = job.input.output_schema or job.definition.output_schema
         self.tally = Tally(job.limits)
         self.talk = Transcript()
         self.evidence: list[Evidence] = []
@@ -113,7 +114,7 @@ class _Loop:
             model=self.job.model,
             messages=tuple(self.talk.messages),
             tools=() if last and turn > 1 else self.job.tools,
-            output_schema=definition.output_schema,
+            output_schema=self.schema,
             purpose=self.job.input.purpose,
             temperature=definition.temperature,
             max_tokens=definition.max_tokens,
@@ -182,10 +183,9 @@ class _Loop:
         """The structured value of an answer, or what is wrong with it."""
         if not reply.text.strip():
             return None, [Problem("", "the answer is empty")]
-        schema = self.job.definition.output_schema
-        if schema is None:
+        if self.schema is None:
             return None, []
-        return parse_structured(reply.text, schema, self.check)
+        return parse_structured(reply.text, self.schema, self.check)
 
     def _over_limit(self) -> RunResult | None:
         exceeded = self.tally.exceeded()

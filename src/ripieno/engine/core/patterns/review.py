@@ -30,6 +30,8 @@ from ripieno.engine.core.patterns.scrutiny import held_to_evidence, objections, 
 from ripieno.engine.core.tally import Tally
 
 MAX_PLANS = 2
+PLAN_SCHEMA = Plan.model_json_schema()
+REVIEW_SCHEMA = Review.model_json_schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class _Team:
         for attempt in range(1, MAX_PLANS + 1):
             name = "plan" if attempt == 1 else f"plan-{attempt}"
             planner = self._holder("planner")
-            ended = yield from self._child(name, planner, RunInput(_PLAN, {**data, "issues": [*problems]}, "plan"))
+            ended = yield from self._child(name, planner, _planning({**data, "issues": [*problems]}))
             plan, problems = self._read_plan(self._must(ended, "the planner"))
             if plan is not None:
                 yield Note(f"{self.prefix}/plan", EntryType.TEAM_PLANNED, {"plan": plan.model_dump(mode="json")})
@@ -182,7 +184,9 @@ class _Team:
             "draft": draft,
         }
         reviewer = self._holder("reviewer")
-        ended = yield from self._child(f"review-{attempt}", reviewer, RunInput(_REVIEW, data, "review"))
+        ended = yield from self._child(
+            f"review-{attempt}", reviewer, RunInput(_REVIEW, data, "review", output_schema=REVIEW_SCHEMA)
+        )
         result = self._must(ended, "the reviewer")
         try:
             review = Review.model_validate(result.value)
@@ -255,6 +259,10 @@ class _Team:
         error: RunError | None = None,
     ) -> RunResult:
         return RunResult(status, reason, answer, value, tuple(self.evidence), self.tally.usage, error)
+
+
+def _planning(data: JsonObject) -> RunInput:
+    return RunInput(_PLAN, data, "plan", output_schema=PLAN_SCHEMA)
 
 
 def _reason(result: RunResult) -> str:
