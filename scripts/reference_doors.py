@@ -9,13 +9,15 @@ from typing import Any, cast
 import httpx2
 import typer
 from reference_code import table
-from ripieno.server.app import create_app
-from ripieno.tools.builtin.catalogue import builtin_toolsets
 
+from ripieno import __version__
 from ripieno.cli import app as command_line
 from ripieno.domain.tools import ToolContext, ToolSpec
-from ripieno.server.services import Services
+from ripieno.governance.access import StaticAccess
+from ripieno.server.app import create_app
+from ripieno.server.services import HttpConfig, Services
 from ripieno.tools import schemas
+from ripieno.tools.builtin.catalogue import builtin_toolsets
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -64,7 +66,10 @@ def _metavar(parameter: Any) -> str:
 
 def http_api() -> str:
     """Every documented route."""
-    document = create_app(cast("Services", None)).openapi()
+    nothing = cast("Any", None)  # routes are described without being called
+    access = StaticAccess("127.0.0.1", "auto", None)
+    services = Services(nothing, nothing, nothing, nothing, nothing, access, HttpConfig(version=__version__))
+    document = create_app(services).openapi()
     rows = [[method.upper(), f"`{path}`", what] for path, method, what in _operations(document)]
     return table(["method", "path", "what it does"], rows)
 

@@ -67,4 +67,4 @@ def test_the_tour_works_as_written(server: str, tmp_path: Path):
     assert "awaiting_approval" in approved
     assert "completed" in looked
     assert "files.write" in looked
-    assert "run_" in team
+    assert re.search(r"\[\S+/t\d+c\d+]", team), "the team's answer cites evidence"
