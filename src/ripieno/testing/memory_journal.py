@@ -151,17 +151,17 @@ class MemoryJournal:
             state = draft.owned(run_id, epoch)
             return state.run.inbox_seq, state.unread()
 
-    async def park(self, wish: Park) -> bool:
+    async def park(self, park: Park) -> bool:
         async with self._transaction() as draft:
-            state = draft.owned(wish.run_id, wish.epoch)
+            state = draft.owned(park.run_id, park.epoch)
             if state.run.cancel_at is not None:
                 draft.cancel(state)  # no leg is left that would obey
                 return True
-            if state.run.inbox_seq != wish.inbox_seq:
+            if state.run.inbox_seq != park.inbox_seq:
                 return False
-            status = RunStatus.PAUSED if state.run.hold else wish.status
-            draft.change(state, status=status, waits=tuple(copied(wish.waits)), wake_at=wish.wake_at)
-            draft.hint(wish.run_id, HintKind.STATUS)
+            status = RunStatus.PAUSED if state.run.hold else park.status
+            draft.change(state, status=status, waits=tuple(copied(park.waits)), wake_at=park.wake_at)
+            draft.hint(park.run_id, HintKind.STATUS)
             return True
 
     async def finish(self, run_id: str, epoch: int, ending: NewEntry, result: RunResult) -> Entry:

@@ -10,7 +10,7 @@ from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.ports import Append, Claimed, Park, Pumped
 from ripieno.store.sqlite import legs
 from ripieno.store.sqlite.readers import Readers
-from ripieno.store.sqlite.verbs import append, cancel, claim, decide, finish, hold, park, pump, recover, send, start
+from ripieno.store.sqlite.verbs import append, cancel, claim, decide, finish, hold, pump, recover, release, send, start
 from ripieno.store.sqlite.writer import Writer
 
 
@@ -60,14 +60,14 @@ class SqliteJournal:
     async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
         return await self._readers.read(legs.unread, run_id, epoch)
 
-    async def park(self, wish: Park) -> bool:
-        return await self._writer.submit(park.park, wish)
+    async def park(self, park: Park) -> bool:
+        return await self._writer.submit(release.park, park)
 
     async def finish(self, run_id: str, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
         return await self._writer.submit(finish.finish, run_id, epoch, ending, result)
 
     async def release(self, run_id: str, epoch: int) -> None:
-        await self._writer.submit(park.release, run_id, epoch)
+        await self._writer.submit(release.release, run_id, epoch)
 
     # -- upkeep --------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Recover: what a process that is gone left running."""
 
 from ripieno.store.sqlite.transaction import Transaction
-from ripieno.store.sqlite.verbs import fenced, park
+from ripieno.store.sqlite.verbs import fenced, release
 
 RUNNING = fenced.ROW.replace("id = ?", "status = 'running'")
 
@@ -15,5 +15,5 @@ def recover(tx: Transaction) -> int:
     for row in rows:
         if row["last_seq"] == row["claimed_seq"]:
             tx.run(COUNT_DEATH, (row["id"],))
-        park.let_go(tx, row, row["epoch"] + 1)
+        release.let_go(tx, row, row["epoch"] + 1)
     return len(rows)

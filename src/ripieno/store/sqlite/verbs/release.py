@@ -1,4 +1,4 @@
-"""Park and release: how a leg lets go of a run that has not ended.
+"""Release and park: how a leg lets go of a run that has not ended.
 
 A run that is being cancelled ends here instead, because no leg is left that would obey.
 """
