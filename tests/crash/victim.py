@@ -151,7 +151,7 @@ async def main(folder: Path, witness: Witness, wanted: int, before: int | None, 
         default_model="scripted",
     )
     await store.journal.recover()
-    async with bootstrap.running(bootstrap.assemble(ports, Options())) as platform:
+    async with bootstrap.running(bootstrap.assemble(ports, Options(slots=5))) as platform:
         await to_the_end(platform, witness, wanted)
     await store.close()
 
