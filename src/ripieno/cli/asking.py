@@ -1,0 +1,134 @@
+"""A question to a person, on a terminal: how it is put, and what may be answered."""
+
+import json
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ripieno.cli.story import Question
+from ripieno.cli.wording import clean, count
+from ripieno.domain.interrupts import InterruptKind
+from ripieno.domain.jsons import Json, JsonObject
+
+SHOWN_LINES = 12
+
+PROMPTS = {
+    InterruptKind.APPROVAL: "Allow it? [y]es  [n]o (n REASON)  [e]dit  [v]iew all: ",
+    InterruptKind.BUDGET: "Allow it? [y]es  [n]o (n REASON)  [v]iew all: ",
+    InterruptKind.QUESTION: "Your answer: ",
+    InterruptKind.UNKNOWN_EFFECT: "Did it happen? [c]ommitted, it did  [r]etry it  [a]bandon it  [v]iew all: ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Send this decision."""
+
+    body: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Let the arguments be edited first; `text` holds them where they were typed on the line."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Show everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Ask again, and say why."""
+
+    why: str
+
+
+Answer: TypeAlias = Decide | Edit | View | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a person is shown before deciding."""
+
+    title: str
+    fields: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    def text(self) -> str:
+        """The card as lines: names on the left, values beside them."""
+        width = max((len(name) for name, _ in self.fields), default=0) + 4
+        lines = ["", self.title]
+        for name, value in self.fields:
+            first, *rest = value.split("\n")
+            lines += [f"  {name:<{width - 2}}{first}", *(" " * width + line for line in rest)]
+        return "\n".join(lines)
+
+
+def card(question: Question, *, whole: bool = False) -> Card:
+    """Put a question into words; long texts are cut unless `whole`."""
+    request = question.request
+    found: list[tuple[str, str]] = []
+    if question.tool:
+        found.append(("tool", question.tool))
+    if text := str(request.get("question") or request.get("description") or ""):
+        found.append(("about", clean(text if whole else text.split("\n\n", maxsplit=1)[0])))
+    found += [(f"· {clean(name)}", _value(value, whole=whole)) for name, value in question.arguments.items()]
+    found.append(("risk", question.risk))
+    if question.reasons:
+        found.append(("why asked", clean("\n".join(question.reasons))))
+    what = {InterruptKind.APPROVAL: "your approval", InterruptKind.BUDGET: "more budget"}
+    asked = what.get(InterruptKind(question.kind), "an answer")
+    return Card(f"{question.agent} asks for {asked}  ({question.id})", found)
+
+
+def _value(value: Json, *, whole: bool) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    lines = clean(text).splitlines() or [""]
+    if whole or len(lines) <= SHOWN_LINES:
+        return "\n".join(lines)
+    return "\n".join([*lines[:SHOWN_LINES], f"… {count(len(lines) - SHOWN_LINES, 'more line')} (v shows all)"])
+
+
+def read(kind: str, line: str) -> Answer:
+    """What a typed line means as an answer to a question of this kind."""
+    word, _, rest = line.strip().partition(" ")
+    if kind == InterruptKind.QUESTION:
+        return Decide({"decision": "answer", "answer": line.strip()}) if word else Unclear("an answer is needed")
+    if word.lower() in {"v", "view"}:
+        return View()
+    if kind == InterruptKind.UNKNOWN_EFFECT:
+        return _fate(word.lower(), rest)
+    if kind == InterruptKind.APPROVAL and word.lower() in {"e", "edit"}:
+        return Edit(rest.strip())
+    return _permission(word.lower(), rest)
+
+
+def _permission(word: str, reason: str) -> Answer:
+    if word in {"y", "yes"}:
+        return Decide(_with_reason("approve", reason))
+    if word in {"n", "no"}:
+        return Decide(_with_reason("deny", reason))
+    return Unclear("please answer y or n" if word else "nothing is decided yet")
+
+
+def _fate(word: str, reason: str) -> Answer:
+    for known in ("committed", "retry", "abandon"):
+        if word and known.startswith(word):
+            return Decide(_with_reason(known, reason))
+    return Unclear("please answer c, r or a")
+
+
+def _with_reason(decision: str, reason: str) -> JsonObject:
+    return {"decision": decision, "reason": reason.strip()} if reason.strip() else {"decision": decision}
+
+
+def read_arguments(text: str) -> Answer:
+    """Edited arguments as an approval with other arguments."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        return Unclear(f"that is not JSON: {error}")
+    if not isinstance(found, dict):
+        return Unclear("the arguments must be a JSON object")
+    return Decide({"decision": "approve", "arguments": found})

@@ -1,0 +1,104 @@
+"""The program `ripieno`: its commands, and how it ends."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from ripieno import __version__
+from ripieno.cli.command import app
+from ripieno.cli.commands import (  # noqa: F401 - importing a command registers it; the order is that of the help
+    agents,
+    control,
+    decide,
+    demo,
+    run,
+    runs,
+    serve,
+    show,
+    tools,
+)
+from ripieno.cli.exits import Exit, Stop
+from ripieno.cli.wording import one_line
+from ripieno.domain.errors import Invalid, RipienoError, Unavailable
+
+__all__ = ["app", "main"]
+
+MAX_CHARACTERS = 2000
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command that the arguments name, and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
+    sys.exit(run_command(arguments))
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and answer its exit code; errors are on standard error by then, one line each."""
+    program = typer.main.get_command(app)
+    try:
+        code = program.main(args=arguments, prog_name="ripieno", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        return _say(Stop(Exit.INTERRUPTED, "interrupted", "interrupted"))
+    except BrokenPipeError:
+        return _without_reader()
+    except BaseExceptionGroup as group:
+        return _say(_stop(_first(group)))
+    except Exception as error:  # noqa: BLE001 - the edge: what is not known is raised again below
+        return _say(_stop(error))
+    return int(code or 0)
+
+
+def _stop(error: BaseException) -> Stop:
+    """What to say about an error. Raises the ones that nobody foresaw."""
+    match error:
+        case Stop():
+            return error
+        case typer.TyperException():
+            return Stop(Exit.USAGE, "usage", f"{error.format_message()} (see ripieno --help)")
+        case Invalid():
+            return Stop(Exit.USAGE, error.code, *([item.detail for item in error.problems] or [error.detail]))
+        case Unavailable():
+            return Stop(Exit.UNREACHABLE, error.code, error.detail)
+        case RipienoError():
+            return Stop(Exit.FAILED, error.code, error.detail)
+        case _:
+            raise error
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error in a group that says what went wrong."""
+    known = group.subgroup((Stop, RipienoError))
+    found: BaseException = known or group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+def _say(stop: Stop) -> int:
+    for sentence in stop.sentences:
+        sys.stderr.write(f"error[{stop.code}]: {one_line(sentence, MAX_CHARACTERS)}\n")
+    return stop.exit_code
+
+
+def _without_reader() -> int:
+    """Whoever read our output has gone (`ripieno runs | head`): end without another word."""
+    sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123 - the interpreter flushes it at its end
+    return Exit.FAILED
+
+
+@app.callback(invoke_without_command=True)
+def _root(  # pyright: ignore[reportUnusedFunction]
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Run many LLM agents together: durable, governed, visible, on your own machines."""
+    if version:
+        typer.echo(f"ripieno {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(Exit.USAGE)

@@ -1,0 +1,97 @@
+"""`ripieno approve`, `deny`, `answer`: decide what a run asks a person."""
+
+from typing import Annotated
+
+import typer
+
+from ripieno.cli import asking, outcome
+from ripieno.cli.api import Api
+from ripieno.cli.asking import Decide, Unclear
+from ripieno.cli.command import Task, command, print_json, print_line
+from ripieno.cli.connection import Where
+from ripieno.cli.exits import Exit, Stop
+from ripieno.cli.naming import run_named
+from ripieno.cli.wording import arguments as shortly
+from ripieno.domain import ids
+from ripieno.domain.interrupts import InterruptKind
+from ripieno.domain.jsons import JsonObject
+
+Wanted = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run (`last` works) or of what it asks (apr_…).")]
+Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Kept on record with the decision.")]
+
+
+@command(keeps=True)
+def approve(
+    run: Wanted,
+    reason: Reason = None,
+    edited: Annotated[str | None, typer.Option("--arguments", help="Other arguments for the call, as JSON.")] = None,
+    *,
+    where: Where,
+) -> Task:
+    """Allow the tool call that a run waits with."""
+    body: JsonObject = {"decision": "approve"}
+    if edited is not None:
+        read = asking.read_arguments(edited)
+        if isinstance(read, Unclear):
+            raise Stop(Exit.USAGE, "usage", f"--arguments: {read.why}")
+        body = read.body if isinstance(read, Decide) else body
+    return _decide(run, {**body, "reason": reason}, where)
+
+
+@command(keeps=True)
+def deny(run: Wanted, reason: Reason = None, *, where: Where) -> Task:
+    """Refuse the tool call that a run waits with; the run goes on without it."""
+    return _decide(run, {"decision": "deny", "reason": reason}, where)
+
+
+@command(keeps=True)
+def answer(
+    run: Wanted, text: Annotated[str, typer.Argument(metavar="ANSWER", help="What to answer.")], *, where: Where
+) -> Task:
+    """Answer the question that a run waits with.
+
+    For a call of which nobody knows whether it happened, the answer is `committed`, `retry` or `abandon`.
+    """
+    return _decide(run, {"decision": "answer", "answer": text}, where)
+
+
+def _decide(name: str, body: JsonObject, where: Where) -> Task:
+    async def task(api: Api) -> Exit:
+        asked = await _asked(api, name)
+        sent = _fitting(asked, body)
+        decided: JsonObject = await api.post(f"/v1/interrupts/{asked['interrupt_id']}/decide", sent)
+        if not where.json:
+            request = asked["request"]
+            about = f"{request['tool']} {shortly(request.get('arguments') or {})}" if "tool" in request else ""
+            print_line(f"{decided['status']} {asked['interrupt_id']} of {asked['run_id']}: {about}".removesuffix(": "))
+        if not api.here:
+            if where.json:
+                print_json(decided)
+            return Exit.COMPLETED
+        run: JsonObject = await api.get(f"/v1/runs/{asked['run_id']}")
+        story = await outcome.followed(api, run["root_id"], where, yes=False)
+        return await outcome.conclude(api, story, where)
+
+    return task
+
+
+async def _asked(api: Api, name: str) -> JsonObject:
+    """What is meant: an interrupt by its id, or the only one that a run and the runs below it have open."""
+    if name.startswith(f"{ids.APPROVAL}_"):
+        found: JsonObject = await api.get(f"/v1/interrupts/{name}")
+        return {**found, "interrupt_id": name}
+    run = await run_named(api, name)
+    waiting: list[JsonObject] = run["waiting_for"]
+    if not waiting:
+        raise Stop(Exit.FAILED, "which_interrupt", f"run {run['id']} asks nothing now; it is {run['status']}")
+    if len(waiting) > 1:
+        choices = ", ".join(f"{item['interrupt_id']} ({item['request'].get('tool', item['kind'])})" for item in waiting)
+        raise Stop(Exit.USAGE, "which_interrupt", f"run {run['id']} asks more than one thing; name one: {choices}")
+    return waiting[0]
+
+
+def _fitting(asked: JsonObject, body: JsonObject) -> JsonObject:
+    """The fate of a lost call is answered by its name."""
+    if asked["kind"] == InterruptKind.UNKNOWN_EFFECT and body["decision"] == "answer":
+        return {"decision": body["answer"]}
+    return body

@@ -1,0 +1,83 @@
+"""Finds the server to talk to: the one that was named, the one that holds the data folder, or one in this process."""
+
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ripieno import settings
+from ripieno.cli.api import Api
+from ripieno.cli.exits import Exit, Stop
+from ripieno.clock import SystemClock
+from ripieno.observability import logs
+from ripieno.settings import Settings
+from ripieno.store import lockfile
+
+QUIET = "error"
+"""What a platform inside a command logs, unless a level was chosen: its lines would run into the command's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What every command is told: where to work, and whether to answer in JSON."""
+
+    url: str | None = None
+    key: str | None = None
+    data: Path | None = None
+    config: Path | None = None
+    json: bool = False
+
+    def settings(self) -> Settings:
+        """The settings with this command's flags. Raises `Invalid`."""
+        return settings.load({"data": self.data, "config": self.config})
+
+
+@asynccontextmanager
+async def connected(where: Where, *, keeps: bool) -> AsyncGenerator[Api]:
+    """Talk to the server there is, or start the platform in this process for as long as the block lasts.
+
+    `keeps` says that the command leaves something behind, so that a data folder may be made for it.
+
+    Raises:
+        Stop: A process holds the data folder without a server, so that nobody can be asked.
+        StoreBusy, Invalid: See `bootstrap.served`.
+    """
+    clock = SystemClock()
+    if where.url:
+        api = Api(where.url, where.key, clock, here=False)
+        try:
+            yield api
+        finally:
+            await api.close()
+        return
+    chosen = where.settings()
+    key = where.key or (chosen.auth.admin_key.get_secret_value() if chosen.auth.admin_key else None)
+    holder = lockfile.holder(chosen.data)
+    if holder is not None and holder.url is None:
+        sentence = f"process {holder.pid} holds {chosen.data} and has no server yet; try again, or name one with --url"
+        raise Stop(Exit.UNREACHABLE, "store_busy", sentence)
+    if holder is not None and holder.url is not None:
+        async with connected(Where(holder.url, key), keeps=keeps) as api:
+            yield api
+        return
+    async with _served(chosen, keeps=keeps) as url:
+        api = Api(url, key, clock, here=True)
+        try:
+            yield api
+        finally:
+            await api.close()
+
+
+@asynccontextmanager
+async def _served(chosen: Settings, *, keeps: bool) -> AsyncGenerator[str]:
+    from ripieno import bootstrap  # noqa: PLC0415 - heavy, and not needed to talk to a server
+
+    logs.configure(chosen.log.level if "level" in chosen.log.model_fields_set else QUIET, chosen.log.format)
+    if keeps or chosen.data.exists():
+        async with bootstrap.served(chosen) as url:
+            yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="ripieno-") as folder:
+        async with bootstrap.served(chosen.model_copy(update={"data": Path(folder)})) as url:
+            yield url
