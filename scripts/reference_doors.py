@@ -12,6 +12,7 @@ from reference_code import table
 
 from ripieno import __version__
 from ripieno.cli import app as command_line
+from ripieno.cli.command import SHARED
 from ripieno.domain.tools import ToolContext, ToolSpec
 from ripieno.governance.access import StaticAccess
 from ripieno.server.app import create_app
@@ -43,9 +44,11 @@ def _first(description: str) -> str:
 
 
 def cli() -> str:
-    """Every command with its arguments and options."""
-    group = cast("Any", typer.main.get_command(command_line))
-    return "\n\n".join(_command(name, command) for name, command in sorted(group.commands.items()))
+    """The options that commands share, then every command with its arguments and its own options."""
+    commands = cast("Any", typer.main.get_command(command_line)).commands
+    shared = [option for option in commands["runs"].params if option.name in SHARED]
+    parts = ["## Shared options", "Every command that talks to a server takes these:", _options(shared)]
+    return "\n\n".join([*parts, *(_command(name, command) for name, command in sorted(commands.items()))])
 
 
 def _command(name: str, command: Any) -> str:
@@ -53,10 +56,15 @@ def _command(name: str, command: Any) -> str:
     arguments = [_metavar(parameter) for parameter in shown if parameter.param_type_name == "argument"]
     options = [parameter for parameter in shown if parameter.param_type_name == "option"]
     parts = [f"## `{' '.join(['ripieno', name, *arguments])}`", inspect.cleandoc(command.help or "")]
-    if options:
-        rows = ([", ".join(f"`{spelling}`" for spelling in option.opts), option.help or ""] for option in options)
-        parts.append(table(["option", "meaning"], rows))
-    return "\n\n".join(parts)
+    if SHARED.keys() <= {option.name for option in options}:
+        options = [option for option in options if option.name not in SHARED]
+        parts.append("Takes the [shared options](#shared-options)" + (", and:" if options else "."))
+    return "\n\n".join([*parts, *([_options(options)] if options else [])])
+
+
+def _options(options: list[Any]) -> str:
+    rows = ([", ".join(f"`{spelling}`" for spelling in option.opts), option.help or ""] for option in options)
+    return table(["option", "meaning"], rows)
 
 
 def _metavar(parameter: Any) -> str:

@@ -10,18 +10,20 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from ripieno.cli.exits import Exit
 from ripieno.domain.agents import AgentDefinition, AgentLimits, AgentMemory
 from ripieno.domain.entries import EntryType
 from ripieno.domain.runs import ExitReason
+from ripieno.tools.mcp.config import ServerConfig
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = ROOT / "docs" / "reference"
+DOCS = ROOT / "docs"
 NESTED = "see below"
 
 
 def rows(page: str, heading: str) -> dict[str, list[str]]:
     """The first table below a heading: the first cell, without its quotes, to the other ones."""
-    text = (REFERENCE / page).read_text()
+    text = (DOCS / page).read_text()
     section = text[text.index(f"{heading}\n") :]
     table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
     assert table, f"no table below {heading}"
@@ -41,7 +43,7 @@ def test_generated_tables_are_up_to_date():
     [("# Agent files", AgentDefinition), ("## Limits", AgentLimits), ("## Memory", AgentMemory)],
 )
 def test_every_key_of_an_agent_is_there_with_its_default(heading: str, kind: type[BaseModel]):
-    table = rows("agents.md", heading)
+    table = rows("reference/agents.md", heading)
     assert set(table) == set(kind.model_fields)
     defaults: dict[str, Any] = kind.model_validate({"name": "x"} if kind is AgentDefinition else {}).model_dump(
         mode="json"
@@ -51,9 +53,19 @@ def test_every_key_of_an_agent_is_there_with_its_default(heading: str, kind: typ
             assert yaml.safe_load(default.strip("`")) == defaults[key], key
 
 
+def test_every_key_of_an_mcp_server_is_there():
+    table = rows("howto/connect-an-mcp-server.md", "## All keys")
+    keys = {key.strip("` ") for cell in table for key in cell.split(",")}
+    assert keys == set(ServerConfig.model_fields) - {"name"}
+
+
 def test_every_entry_type_is_there():
-    assert set(rows("events.md", "# Entries and events")) == {str(kind) for kind in EntryType}
+    assert set(rows("reference/events.md", "# Entries and events")) == {str(kind) for kind in EntryType}
 
 
 def test_every_exit_reason_is_there():
-    assert set(rows("run-states.md", "## Exit reasons")) == {str(reason) for reason in ExitReason}
+    assert set(rows("reference/run-states.md", "## Exit reasons")) == {str(reason) for reason in ExitReason}
+
+
+def test_every_exit_code_is_there():
+    assert set(rows("reference/cli.md", "# Command line")) == {str(int(code)) for code in Exit}
