@@ -53,7 +53,7 @@ class ScriptedServer:
         """Let the server end by itself, and take what it says at its end."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                told, _ = await self._process.communicate()
+                told, _ = await self._process.communicate(b"")
         except TimeoutError:
             raise BenchFailed(f"the server did not stop within {STOP_SECONDS:g} s") from None
         if self._process.returncode:
@@ -80,6 +80,8 @@ async def _first_line(process: asyncio.subprocess.Process) -> Any:
     try:
         async with asyncio.timeout(START_SECONDS):
             line = await process.stdout.readline()
+            if not line:
+                await process.wait()
     except TimeoutError:
         line = b""
     if not line:
