@@ -63,7 +63,10 @@ def _command(name: str, command: Any) -> str:
 
 
 def _options(options: list[Any]) -> str:
-    rows = ([", ".join(f"`{spelling}`" for spelling in option.opts), option.help or ""] for option in options)
+    rows = (
+        [", ".join(f"`{spelling}`" for spelling in [*option.opts, *option.secondary_opts]), option.help or ""]
+        for option in options
+    )
     return table(["option", "meaning"], rows)
 
 
