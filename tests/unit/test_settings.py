@@ -1,0 +1,88 @@
+"""Where a setting comes from, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from ripieno import settings
+from ripieno.domain.errors import Invalid
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(**environ: str) -> list[str]:
+    with pytest.raises(Invalid) as error:
+        settings.load(environ=environ)
+    return [problem.detail for problem in error.value.problems] or [error.value.detail]
+
+
+def test_without_anything_the_defaults_hold():
+    loaded = settings.load(environ={})
+    assert (loaded.host, loaded.port, loaded.default_model) == ("127.0.0.1", 8000, "offline")
+
+
+def test_flags_beat_variables_beat_the_file(tmp_path: Path):
+    (tmp_path / "ripieno.toml").write_text("port = 1\n[worker]\nslots = 1\npoll_seconds = 9\n")
+    environ = {"RIPIENO_PORT": "2", "RIPIENO_WORKER__SLOTS": "2"}
+    loaded = settings.load({"port": 3, "host": None}, environ)
+    assert (loaded.port, loaded.worker.slots, loaded.worker.poll_seconds) == (3, 2, 9)
+
+
+def test_familiar_variables_are_understood_and_weaker_than_our_own():
+    environ = {"OPENAI_API_KEY": "k", "OPENAI_MODEL": "m", "RIPIENO_OPENAI__MODEL": "n", "OPENAI_BASE_URL": ""}
+    loaded = settings.load(environ=environ)
+    assert loaded.openai.api_key == SecretStr("k")
+    assert loaded.default_model == "openai:n"
+    assert loaded.openai.base_url == "https://api.openai.com/v1"
+
+
+def test_a_named_default_model_wins():
+    assert settings.load({"models.default": "offline"}, {"OPENAI_API_KEY": "k"}).default_model == "offline"
+
+
+def test_lists_are_toml_arrays():
+    loaded = settings.load(environ={"RIPIENO_TOOLS__EGRESS__ALLOW_DOMAINS": '["a.org", ".b.org"]'})
+    assert loaded.tools.egress.allow_domains == ("a.org", ".b.org")
+    assert "valid tuple" in refused(RIPIENO_ALLOWED_HOSTS='["a')[0]
+
+
+def test_unknown_names_are_refused_with_the_nearest_known_one(tmp_path: Path):
+    assert refused(RIPIENO_WORKER__SLOT="3") == ["unknown setting worker.slot; did you mean worker.slots?"]
+    assert refused(RIPIENO_ZZZZ="3") == ["unknown setting zzzz"]
+    (tmp_path / "ripieno.toml").write_text("[tools]\nrisk = 'low'\n")
+    assert refused()[0].startswith("unknown setting tools.risk")
+
+
+def test_bad_values_are_named():
+    assert refused(RIPIENO_PORT="x")[0].startswith("port: ")
+    assert refused(RIPIENO_WORKER__SLOTS="0", RIPIENO_LOG__LEVEL="loud")[1].startswith("log.level: ")
+
+
+def test_a_value_cannot_have_something_below_it():
+    assert refused(RIPIENO_PORT="1", RIPIENO_PORT__X="2") == [
+        "setting port is a single value; port.x cannot be set below it"
+    ]
+
+
+def test_a_broken_file_is_refused(tmp_path: Path):
+    (tmp_path / "ripieno.toml").write_text("port = \n")
+    assert "not valid TOML" in refused()[0]
+
+
+def test_another_file_can_be_named(tmp_path: Path):
+    (tmp_path / "other.toml").write_text("port = 7\n")
+    assert settings.load(environ={"RIPIENO_TOML": str(tmp_path / "other.toml")}).port == 7
+
+
+def test_secrets_do_not_show():
+    assert "hunter2" not in repr(settings.load({"auth.admin_key": "hunter2"}, {}))
+
+
+def test_every_name_is_listed():
+    names = list(settings.names())
+    assert "tools.egress.max_bytes" in names
+    assert len(names) == len(set(names))
