@@ -26,7 +26,7 @@ _PLACEHOLDERS = (
     (re.compile(_TIME), "<time>"),
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>"),
-    (re.compile(r"\b(?:0x)?(?=[0-9a-f]*\d)[0-9a-f]{6,}\b", re.IGNORECASE), "<hex>"),
+    (re.compile(r"\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b", re.IGNORECASE), "<hex>"),
     (re.compile(r"\"[^\"]{0,200}\"|(?<!\w)'[^']{0,200}'"), "<text>"),
     (re.compile(r"(?<![\w<])/[\w.@+-]+(?:/[\w.@+-]+)+"), "<path>"),
     (re.compile(r"\d+(?:\.\d+)?"), "<n>"),

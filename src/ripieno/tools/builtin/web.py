@@ -72,7 +72,7 @@ async def _fetch(client: httpx2.AsyncClient, address: httpx2.URL) -> ToolResult:
     data = {"url": where, "status": response.status_code, "content_type": kind, "bytes": len(content), "cut": cut}
     if not _is_text(kind, content):
         return report([f"{where} is {kind or 'data'}, {size(len(content))}; it is no text, so it is not shown"], data)
-    title, text = _readable(kind, content.decode(_charset(response), "replace"))
+    title, text = _readable(kind, _decoded(response, content))
     head = f"{where}: {title}" if title else where
     if cut or len(text) > MOST_CHARACTERS:
         head += f" (only the first {counted(min(len(text), MOST_CHARACTERS), 'character')})"
@@ -93,13 +93,11 @@ def _is_text(kind: str, content: bytes) -> bool:
     return (named or not kind) and b"\0" not in content[:4096]
 
 
-def _charset(response: httpx2.Response) -> str:
-    encoding = response.charset_encoding or "utf-8"
+def _decoded(response: httpx2.Response, content: bytes) -> str:
     try:
-        b"".decode(encoding)
-    except LookupError:
-        return "utf-8"
-    return encoding
+        return content.decode(response.charset_encoding or "utf-8", "replace")
+    except (LookupError, UnicodeError):  # the server names an encoding that there is not
+        return content.decode("utf-8", "replace")
 
 
 def _readable(kind: str, text: str) -> tuple[str, str]:
