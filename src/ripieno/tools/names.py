@@ -21,6 +21,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def is_tool_name(name: str) -> bool:
+    """Whether a whole tool name can be told to models (with `.` as two underscores)."""
+    return bool(_NAME.fullmatch(name.replace(".", "__")))
+
+
 def select(specs: Iterable[ToolSpec], patterns: Sequence[str]) -> list[ToolSpec]:
     """The tools that an agent may use, in their own order.
 

@@ -1,0 +1,177 @@
+"""A server process and its three pipes: lines in, lines out, and the tail of what it says on the side."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections import deque
+from pathlib import Path
+from typing import cast
+
+from ripieno.domain.errors import ToolUnavailable
+from ripieno.tools.mcp.config import ServerConfig
+
+MAX_LINE = 32 * 1024 * 1024
+"""Bytes of one message; a server that sends more is ended."""
+
+_STDIN, _STDOUT, _STDERR = range(3)
+_TAIL = 4096  # bytes of standard error that are kept
+_WAITING = 64  # lines that may wait before the server has to
+_GRACE = 1.0  # seconds for each stage of the end: asked, told, killed
+_LINGER = 0.5  # seconds for the last output of a dead server whose pipe somebody else holds open
+
+_INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
+_LAUNCHER = str(Path(__file__).with_name("launcher.py"))
+
+
+class ServerProcess(asyncio.SubprocessProtocol):
+    """The process of one connection. `closed` is set when nothing more will come."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+        self._exited = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._arrived = asyncio.Event()
+        self._lines: deque[bytes] = deque()
+        self._buffer = bytearray()
+        self._tail = bytearray()
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    @property
+    def tail(self) -> str:
+        """The end of what the server wrote on standard error."""
+        return self._tail.decode(errors="replace").strip()
+
+    async def line(self) -> bytes | None:
+        """The next line, without its end; None when there are no more."""
+        while not self._lines and not self.closed.is_set():
+            self._arrived.clear()
+            await self._arrived.wait()
+        if not self._lines:
+            return None
+        line = self._lines.popleft()
+        if not self._lines:
+            self._reading(paused=False)
+        return line
+
+    async def send(self, line: bytes) -> None:
+        """Write a line; waits while the server does not read."""
+        await self._writable.wait()
+        pipe = self._started.get_pipe_transport(_STDIN)
+        if not self.closed.is_set():
+            cast("asyncio.WriteTransport", pipe).write(line + b"\n")
+
+    def note(self, text: bytes) -> None:
+        """Add to the tail."""
+        self._tail += text
+        del self._tail[:-_TAIL]
+
+    def hang_up(self) -> None:
+        """Treat the connection as ended."""
+        self.closed.set()
+        self._arrived.set()
+        self._writable.set()
+
+    async def stop(self) -> None:
+        """End the server and all its children: by closing its input, else by a signal, else by force."""
+        self.hang_up()
+        try:
+            cast("asyncio.WriteTransport", self._started.get_pipe_transport(_STDIN)).close()
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                await self._exit()
+                self._signal(number)
+            await self._exit()
+        finally:
+            self._signal(signal.SIGKILL)
+            self._started.close()
+
+    # -- what asyncio tells --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd != _STDOUT:
+            self.note(data)
+            return
+        first, *rest = data.split(b"\n")
+        self._buffer += first
+        for part in rest:
+            self._lines.append(bytes(self._buffer))
+            self._buffer = bytearray(part)
+        if len(self._buffer) > MAX_LINE:
+            self.note(f"\na message of more than {MAX_LINE} bytes was cut off".encode())
+            self.hang_up()
+        if len(self._lines) > _WAITING:
+            self._reading(paused=True)
+        self._arrived.set()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        del exc
+        if fd != _STDERR:
+            self.hang_up()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def process_exited(self) -> None:
+        self._exited.set()
+        asyncio.get_running_loop().call_later(_LINGER, self.hang_up)
+
+    # -- details -------------------------------------------------------------------------------------------------
+
+    @property
+    def _started(self) -> asyncio.SubprocessTransport:
+        if self._transport is None:
+            raise ToolUnavailable("the server was not started")
+        return self._transport
+
+    async def _exit(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._exited.wait(), _GRACE)
+
+    def _reading(self, *, paused: bool) -> None:
+        pipe = cast("asyncio.ReadTransport | None", self._started.get_pipe_transport(_STDOUT))
+        if pipe is None or pipe.is_closing():
+            return
+        if paused:
+            pipe.pause_reading()
+        else:
+            pipe.resume_reading()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the whole group: it outlives its leader, and a shell or `npx` between us would not pass it on."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._started.get_pid(), number)
+
+
+async def start(config: ServerConfig) -> ServerProcess:
+    """Start a server in a session of its own with a clean environment; it dies with this process.
+
+    Raises:
+        ToolUnavailable: There is no such program, or it cannot be started.
+    """
+    environment = {**_inherited(), **config.env}
+    if shutil.which(config.command, path=environment.get("PATH")) is None:
+        raise ToolUnavailable(f"there is no program {config.command}")
+    try:
+        _, process = await asyncio.get_running_loop().subprocess_exec(
+            ServerProcess,
+            *(sys.executable, "-I", "-S", _LAUNCHER, str(os.getpid()), config.command, *config.args),
+            env=environment,
+            cwd=config.cwd,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise ToolUnavailable(f"{config.command} cannot be started: {error}") from None
+    return process
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}  # noqa: TID251 - the child's, not ours

@@ -1,0 +1,75 @@
+"""The tools of one MCP server as a `ports.Toolset`."""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from ripieno.domain.effects import EffectClass
+from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
+from ripieno.ports import Clock
+from ripieno.tools.failures import unknown_tool
+from ripieno.tools.mcp.config import ServerConfig
+from ripieno.tools.mcp.connection import Connection
+from ripieno.tools.mcp.outages import ServerDown, ServerLost
+
+_LIST_WAIT = 10.0  # seconds that the first listing waits for a server that is being started
+_CALL_WAIT = 5.0  # seconds that a call waits for one that is being started again, at most half its own time
+
+
+class McpToolset:
+    """Starts the server when it is entered and ends it when it is left.
+
+    A server that is lost is started again by itself; until then its tools stay listed and calls get typed results.
+    """
+
+    def __init__(self, config: ServerConfig, clock: Clock) -> None:
+        self._config = config
+        self._connection = Connection(config, clock)
+        self._group = asyncio.TaskGroup()
+        self._owner: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._owner = self._group.create_task(self._connection.run(), name=f"mcp-{self._config.name}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del kind, error, trace  # the group would wrap them; they pass as they are
+        if self._owner is not None:
+            self._owner.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    async def list(self, context: ToolContext) -> Sequence[ToolSpec]:
+        """The tools as the server last listed them.
+
+        Raises:
+            ServerDown: It never did.
+        """
+        del context
+        return await self._connection.listed(_LIST_WAIT)
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolResult:
+        spec = next((spec for spec in self._connection.specs or () if spec.name == call.name), None)
+        if spec is None and self._connection.specs is not None:
+            return unknown_tool(call.name)
+        tool = call.name.partition(".")[2]
+        wait = min(_CALL_WAIT, self._config.timeout / 2)
+        try:
+            return await self._connection.call(tool, call.arguments, context.idempotency_key, wait)
+        except ServerDown as error:
+            return ToolResult(ToolStatus.UNAVAILABLE, error.detail)
+        except ServerLost:
+            return _lost(call.name, spec)
+
+
+def _lost(name: str, spec: ToolSpec | None) -> ToolResult:
+    """A call that was sent and never answered: to the effect ledger that is the same as one that ran out of time."""
+    if spec is not None and spec.effect is EffectClass.READ:
+        return ToolResult(ToolStatus.UNAVAILABLE, f"{name}: the server was lost during the call.")
+    return ToolResult(
+        ToolStatus.TIMEOUT,
+        f"{name}: the server was lost during the call. It is not known whether it took effect.",
+    )
