@@ -132,10 +132,9 @@ def _about(result: ToolMessage, label: str, sought: set[str], limit: int) -> Ite
 
 
 def labelled(name: str, arguments: JsonObject) -> str:
-    """A call in few words: the tool and its short arguments."""
-    plain = [str(value) for value in arguments.values() if isinstance(value, str | int | float)]
-    short = [value for value in plain if len(value) <= _LONGEST_ARGUMENT]
-    return f"{name} {', '.join(short)}".strip() if short else name
+    """A call in few words: the tool and the first of its arguments that is text, where that is short."""
+    texts = [value for value in arguments.values() if isinstance(value, str)]
+    return f"{name} {texts[0]}" if texts and len(texts[0]) <= _LONGEST_ARGUMENT else name
 
 
 def _earlier(talk: Conversation) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Purpose `compose`: a report of what a team's tools returned, the worst first, and each line with its evidence."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -86,10 +87,10 @@ def mended(draft: str, issues: Sequence[str], evidence: Mapping[str, Evidence]) 
         if not wrong:
             lines.append(raw)
             continue
-        right = holder(evidence, wrong[0].claim) if len(wrong) == 1 else ""
+        right = holder(evidence, wrong[0].claim) if len(wrong) == 1 and _is_unborne(wrong[0], evidence) else ""
         if right and not any(each.claim.endswith(wrong[0].claim) for each in good):
             lines.append(f"- {wrong[0].claim} [{right}]")
-    kept = "\n".join(_without_empty_sections(lines)).strip()
+    kept = re.sub(r"\n{3,}", "\n\n", "\n".join(_without_empty_sections(lines))).strip()
     return kept or "Nothing was found: no statement of the draft is borne by evidence."
 
 

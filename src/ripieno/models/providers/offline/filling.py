@@ -57,7 +57,8 @@ def fill(tool: ToolSpec, sources: Sources) -> Filled:
 
 def fits(schema: JsonObject, value: Json) -> bool:
     """Whether a value satisfies the parts of a schema that matter here: type, choice, bounds, lengths, pattern."""
-    if "enum" in schema and value not in schema["enum"]:
+    options = [schema["const"]] if "const" in schema else schema.get("enum", (value,))
+    if value not in options:
         return False
     kind = type_of(schema)
     if kind in {"integer", "number"}:

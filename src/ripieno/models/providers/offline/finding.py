@@ -24,6 +24,11 @@ _SERVICES = {
     "redis": 6379,
 }
 _LIMITS = {"limit", "top", "n", "max", "maximum", "count", "number", "size"}
+_AMOUNT = re.compile(
+    r"\b(?:top|first|last|at most|up to|limit|biggest|largest)\s+(?:the\s+)?(\d+)(?!\s*(?:sec|min|hour|day|week))",
+    re.IGNORECASE,
+)
+_ITEMS = re.compile(r"\b(\d+)\s+(?:times|pings?|packets?|probes?|lines?|entries|rows|process\w*)", re.IGNORECASE)
 _HERE = {"checkout", "repository", "repo", "project", "here", "workspace", "codebase", "code", "folder", "directory"}
 _MACHINE = re.compile(r"\b(?:this|the|local|own) (?:machine|host|computer|server|box)\b|\blocally\b", re.IGNORECASE)
 _SHORT = 3
@@ -71,12 +76,7 @@ def _numbers(name: str, schema: JsonObject, values: Values) -> list[Json]:
     found = re.findall(rf"(?<![\w]){re.escape(label)}\w*\s*(?:number|of|is|to|[:=])?\s*{_NUMBERS}", text, re.IGNORECASE)
     found += re.findall(rf"(\d+(?:\.\d+)?)\s+{re.escape(label)}", text, re.IGNORECASE)
     if set(name.lower().split("_")) & _LIMITS:
-        found += re.findall(
-            r"\b(?:top|first|last|at most|up to|limit|biggest|largest)\s+(?:the\s+)?(\d+)", text, re.IGNORECASE
-        )
-        found += re.findall(
-            r"\b(\d+)\s+(?:times|pings?|packets?|probes?|lines?|entries|rows|process\w*)", text, re.IGNORECASE
-        )
+        found += [*_AMOUNT.findall(text), *_ITEMS.findall(text)]
     digits = [number for group in found for number in re.findall(r"\d+(?:\.\d+)?", group)]
     if name == "port" and not digits:
         digits = [str(_SERVICES[word]) for word in re.findall(r"\w+", text.lower()) if word in _SERVICES]

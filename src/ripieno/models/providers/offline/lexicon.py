@@ -23,7 +23,7 @@ _RELATED = {
     "system": "machine computer server host",
     "tls": "ssl certificate cert expire expiry",
     "traceroute": "route hop path trace",
-    "uptime": "boot reboot running",
+    "uptime": "boot reboot running long up since",
     "web": "internet url page site online",
 }
 

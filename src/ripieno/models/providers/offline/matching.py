@@ -116,7 +116,6 @@ def _allowed(tool: ToolSpec, terms: Sequence[str]) -> bool:
 def _terms(values: Values) -> list[str]:
     """The words of a text without its values, its pairs and triples of words, and the kinds of its values."""
     plain = words.stems(_MANNER.sub(" ", values.plain))
-    phrases = [" ".join(plain[at : at + size]) for size in (2, 3) for at in range(len(plain) - size + 1)]
     kinds = {
         Kind.EXPRESSION: values.expressions,
         Kind.URL: values.urls,
@@ -125,6 +124,12 @@ def _terms(values: Values) -> list[str]:
         Kind.GLOB: values.globs,
     }
     singles = [word for word in plain if word not in words.STOP_STEMS and len(word) > 1]
+    phrases = [
+        " ".join(source[at : at + size])
+        for source in (plain, singles)
+        for size in (2, 3)
+        for at in range(len(source) - size + 1)
+    ]
     return list(dict.fromkeys([*singles, *phrases, *(f"<{kind}>" for kind, found in kinds.items() if found)]))
 
 
@@ -158,4 +163,5 @@ def _weights_of(
     weights |= {f"<{kind}>": _VALUE_WEIGHTS[Kind(kind)] for _, kind in parameters if kind in _VALUE_WEIGHTS}
     if own in _READERS and f"<{Kind.PATH}>" in weights:
         weights[f"<{Kind.PATH}>"] = NAME  # a path alone means that it is to be read
-    return weights | {" ".join(words.stems(keyword)): KEYWORD for keyword in keywords}
+    phrases = [*keywords, f"{group} {own}", f"{own} {group}"]
+    return weights | {" ".join(words.stems(phrase)): KEYWORD for phrase in phrases}

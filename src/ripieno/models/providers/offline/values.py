@@ -18,9 +18,12 @@ _PATH = re.compile(
     rf"|[\w@+-][\w.@+-]*(?:/[\w.@+-]+)*\.(?:{_EXTENSIONS})\b(?!\.\w|/)"
     rf"|[\w.-]+(?:/[\w.-]+)+/?|[\w.-]+/(?=[\s,;?!]|$)|Makefile|Dockerfile|README|LICENSE|\.{{1,2}}/)"
 )
+_FILE = re.compile(
+    rf"(?<![\w/.])(?:(?:~|\.{{1,2}})?/)?(?:[\w@+-][\w.@+-]*/)*[\w@+-][\w.@+-]*\.(?:{_EXTENSIONS})\b(?!\.\w|/|:\d)(?!\w)"
+)
 _ROOT = re.compile(r"(?<!\S)/(?=[\s,.?!;]|$)")
 _ADDRESS = re.compile(
-    r"(?<![\w.])(?:\d{1,3}(?:\.\d{1,3}){3}|localhost"
+    r"(?<![\w./-])(?:\d{1,3}(?:\.\d{1,3}){3}|localhost"
     r"|(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)+[a-zA-Z]{2,}|::1)(?![\w])"
 )
 _PORT_AFTER = re.compile(r":(\d{1,5})\b")
@@ -87,7 +90,7 @@ def find(text: str) -> Values:
     quoted = taker.take(_QUOTED)
     taker.take(_MAIL)
     dates = taker.take(_DATE)
-    files = taker.take(re.compile(rf"(?<![\w/.])[\w@+-][\w.@+-]*\.(?:{_EXTENSIONS})\b(?!\.\w|/|:\d)(?!\w)"))
+    files = taker.take(_FILE)
     hosts = taker.take(_ADDRESS)
     expressions = _expressions(taker)
     globs = taker.take(_GLOB)
