@@ -1,6 +1,6 @@
 """Retries: which failures, how long between them, and what the reader sees of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
@@ -131,3 +131,12 @@ async def test_an_attempt_that_tells_another_story_shows_only_its_reply():
 async def test_a_stream_without_a_reply_is_tried_again():
     model = BrokenOff([TextDelta("one")], [TextDelta("one"), Reply("one")])
     assert await run(model, SkippingClock()) == [TextDelta("one"), Reply("one")]
+
+
+async def test_a_reader_that_stops_early_ends_the_inner_stream():
+    model = BrokenOff([TextDelta("one"), Reply("one")])
+    stream = RetriedModel(model, SkippingClock(), 2).stream(REQUEST)
+    assert await anext(stream) == TextDelta("one")
+    assert isinstance(stream, AsyncGenerator)
+    await stream.aclose()
+    assert model.ended == 1
