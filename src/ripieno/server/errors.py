@@ -192,9 +192,9 @@ def _headers(error: RipienoError) -> dict[str, str]:
 
 def _validation(scope: Scope, error: RequestValidationError) -> Response:
     found: Sequence[Mapping[str, Any]] = error.errors()
-    if any(item["type"] == "json_invalid" for item in found):
-        where = next(item["loc"][-1] for item in found if item["type"] == "json_invalid")
-        return problem(scope, "malformed", f"the JSON breaks off or goes wrong at character {where}")
+    for item in found:
+        if item["type"] == "json_invalid":
+            return problem(scope, "malformed", item["ctx"]["error"])
     problems = [_problem(item) for item in found]
     return problem(scope, "invalid", f"{len(problems)} value(s) are not valid", problems=problems)
 

@@ -18,6 +18,7 @@ from ripieno.domain import ids
 from ripieno.domain.errors import IdempotencyConflict, IdempotencyInFlight, Problem, RipienoError
 from ripieno.ports import StoredReply
 from ripieno.server import errors
+from ripieno.server.bodies import StrictRequest
 from ripieno.server.errors import ServerProblem
 from ripieno.server.services import Services
 
@@ -33,7 +34,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class IdempotentRoute(APIRoute):
-    """A route that honours `Idempotency-Key` where it writes."""
+    """A route that, where it writes, honours `Idempotency-Key` and reads JSON strictly."""
 
     starts_run: ClassVar[bool] = False
 
@@ -43,7 +44,8 @@ class IdempotentRoute(APIRoute):
         if not WRITES & (self.methods or set()):
             return handler
 
-        async def handle(request: Request) -> Response:
+        async def handle(plain: Request) -> Response:
+            request = StrictRequest(plain.scope, plain.receive)
             key = request.headers.get("idempotency-key")
             if key is None:
                 return await handler(request)

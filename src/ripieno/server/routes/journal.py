@@ -74,7 +74,7 @@ async def get_log(run_id: str, services: Served, principal: Caller) -> Response:
 class EntryQuery(BaseModel):
     """Which entries."""
 
-    after: int = Field(default=0, ge=0, description="Only entries with a greater `seq`.")
+    after: int = Field(default=0, ge=0, le=2**53, description="Only entries with a greater `seq`.")
     limit: int = Field(default=100, ge=1, le=1000)
 
 

@@ -26,7 +26,7 @@ class _Strict(BaseModel):
 class Budget(_Strict):
     """What a run may use at most."""
 
-    usd: float | None = Field(default=None, ge=0)
+    usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     tokens: int | None = Field(default=None, ge=1)
     effects: int | None = Field(default=None, ge=0)
 
@@ -35,7 +35,7 @@ class Constraints(_Strict):
     """Limits that tighten those of the agent. `seconds` is working time, `deadline` a moment."""
 
     max_turns: int | None = Field(default=None, ge=1, le=1000)
-    seconds: float | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0, le=7 * 86400)
     deadline: AwareDatetime | None = None
     budget: Budget = Budget()
 
@@ -193,7 +193,7 @@ class DecideRequest(_Body):
     reason: str | None = Field(default=None, max_length=2000)
     arguments: JsonObject | None = Field(default=None, description="Edited arguments of an approved call.")
     answer: Json = None
-    amount: float | None = Field(default=None, ge=0, description="How much more may be spent, for budgets.")
+    amount: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="For budgets: how much more.")
     result: Json = Field(default=None, description="What the call answered, for `committed`.")
 
     @model_validator(mode="before")
