@@ -17,7 +17,7 @@ STAGES = {
     "types": "basedpyright",
     "reference": "python scripts/reference.py --check",
     "documents": "sphinx-build -n -W -q -E -b html docs docs/_build/html",
-    "tests": "pytest -n auto --durations 5 --cov --cov-report=",
+    "tests": "pytest -n auto -rs --durations 5 --cov --cov-report=",
     "coverage": "coverage report --fail-under=90",
     "coverage without gaps": f"coverage report --fail-under=100 --include={WITHOUT_GAPS}",
 }
