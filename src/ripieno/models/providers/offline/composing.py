@@ -11,10 +11,10 @@ from ripieno.models.providers.offline.acting import labelled
 from ripieno.models.providers.offline.statements import Evidence, Statement, borne, evidence_of, holder, statements
 
 LINES_A_RESULT = 4
-MOST_URGENT = 8
+MOST_URGENT = 10
 MOST_FINDINGS = 16
 URGENT_FROM = 4
-TITLE = 100
+TITLE = 160
 
 
 @dataclass(frozen=True, slots=True)

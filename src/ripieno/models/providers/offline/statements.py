@@ -12,7 +12,8 @@ _ID = r"(?:[\w.@-]+/)*t\d+c\d+|[\w.@-]+(?:/[\w.@-]+)+"
 _CITATION = re.compile(rf"\[((?:{_ID})(?:\s*[,;]\s*(?:{_ID}))*)\]")
 _NUMBER = re.compile(r"(?<![\w])\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"\"([^\"]{2,})\"|“([^”]{2,})”|`([^`]{2,})`")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=\])\s+(?=[A-Z])")
+_AFTER_CITATION = re.compile(r"(?<=\])(?:[.;!?]\s+|\s+(?=[A-Z]))(?=[^\[\s])")
+"""Where a statement ends: a citation bears all that stands before it, back to the citation before."""
 _REMARK = re.compile(
     r"^(?:not covered|nothing|no evidence|no findings|could not|in short|summary|overall|most important|goal)\b",
     re.IGNORECASE,
@@ -73,7 +74,7 @@ def statements(draft: str) -> Iterator[Statement]:
             continue
         if fenced or not line or line.startswith(("#", "|", ">", "---")):
             continue
-        for sentence in _SENTENCE.split(line):
+        for sentence in _AFTER_CITATION.split(line):
             statement = _statement(line, sentence)
             if statement:
                 yield statement
