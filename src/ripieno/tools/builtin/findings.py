@@ -45,7 +45,7 @@ def of_ruff(output: str, root: Path) -> Sequence[Finding]:
             rule=row.get("code") or "invalid-syntax",
             file=_relative(row.get("filename", ""), root),
             line=_row(row.get("location")),
-            message=str(row.get("message", "")),
+            message=str(row.get("message", "")).replace(f"{root}/", ""),
             severity="low" if _is_rule(row.get("code")) else "high",
         )
         for row in _parsed("ruff", output, list)

@@ -1,7 +1,8 @@
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ripieno.domain.tools import ToolCall, ToolContext, ToolResult
+from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolStatus
 from ripieno.testing.fake_clock import FakeClock
+from ripieno.tools.builtin import x509_facts
 from ripieno.tools.builtin.certificates import Shown, tls_tool, told
 from ripieno.tools.builtin.x509_facts import Facts
 from ripieno.tools.functions import FunctionToolset
@@ -54,7 +56,7 @@ def chain(tmp_path: Path) -> Callable[[datetime, datetime], ssl.SSLContext]:
 
 
 @asynccontextmanager
-async def serving(context: ssl.SSLContext | None) -> AsyncIterator[int]:
+async def serving(context: ssl.SSLContext | None) -> AsyncGenerator[int]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if context is None:
             writer.write(b"220 this is no TLS\r\n")
@@ -101,6 +103,14 @@ def test_a_good_certificate_has_no_warning_and_an_old_protocol_has_one():
     )
 
 
+async def test_without_cryptography_it_is_unavailable(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "ripieno.tools.builtin.x509_facts")
+    monkeypatch.delattr("ripieno.tools.builtin.x509_facts")
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    result = await check(443)
+    assert (result.status, result.hint) == (ToolStatus.UNAVAILABLE, "pip install cryptography")
+
+
 async def test_other_faults_are_told_without_details():
     async with serving(None) as port:
         result = await check(port)
@@ -109,3 +119,15 @@ async def test_other_faults_are_told_without_details():
     result = await check(port)
     assert "refused the connection" in result.text
     assert "metadata" in (await check(443, "169.254.169.254")).text
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told_name"),
+    [([(x509.NameOID.ORGANIZATION_NAME, "Shop Ltd")], "Shop Ltd"), ([], "nobody named")],
+)
+def test_sparse_certificates_are_read(attributes: list[tuple[x509.ObjectIdentifier, str]], told_name: str):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(kind, value) for kind, value in attributes])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, NOW, NOW + timedelta(days=1))
+    facts = x509_facts.read(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
+    assert (facts.subject, facts.names, facts.self_issued) == (told_name, (), True)

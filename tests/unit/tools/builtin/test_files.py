@@ -7,6 +7,7 @@ import pytest
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.tools import Risk, ToolCall, ToolContext, ToolResult, ToolStatus
 from ripieno.tools.builtin import files, folders
+from ripieno.tools.failures import ToolFailed
 from ripieno.tools.functions import FunctionToolset
 
 OUTSIDE = "is outside the workspace"
@@ -18,10 +19,9 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path / "workspace"
 
 
-async def call(workspace: Path, tool: str, dry_run: bool = False, **arguments: object) -> ToolResult:
+async def call(workspace: Path, tool: str, **arguments: object) -> ToolResult:
     toolset = FunctionToolset("files", [files.write, files.read, files.list_files])
-    context = ToolContext("default", workspace, dry_run=dry_run)
-    return await toolset.call(ToolCall("1", f"files.{tool}", arguments), context)
+    return await toolset.call(ToolCall("1", f"files.{tool}", arguments), ToolContext("default", workspace))
 
 
 def names(folder: Path) -> list[str]:
@@ -53,11 +53,12 @@ async def test_writing_the_same_again_changes_nothing(workspace: Path):
     assert names(workspace) == ["a.md"]
 
 
-async def test_dry_run_writes_nothing(workspace: Path):
-    result = await call(workspace, "write", dry_run=True, path="a.md", content="one")
-    assert result.text == "would write a.md (3 B, 1 line)"
+def test_dry_run_writes_nothing(workspace: Path):
+    context = ToolContext("default", workspace, dry_run=True)
+    assert files.write("a.md", "one", context).text == "would write a.md (3 B, 1 line)"
     assert not workspace.exists()
-    assert OUTSIDE in (await call(workspace, "write", dry_run=True, path="../a.md", content="one")).text
+    with pytest.raises(ToolFailed, match=OUTSIDE):
+        files.write("../a.md", "one", context)
 
 
 async def test_nothing_there_yet(workspace: Path):

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from ripieno.tools.builtin import hosts
@@ -67,3 +69,15 @@ async def test_this_machine_is_found():
 async def test_unknown_name_is_told():
     with pytest.raises(ToolFailed, match=r"no-such-host\.invalid has no address|no name server answered"):
         await hosts.find("no-such-host.invalid")
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(TimeoutError(), "no name server answered"), (OSError(5, "x"), "cannot be looked up")]
+)
+async def test_name_servers_that_fail(monkeypatch: pytest.MonkeyPatch, failure: OSError, reason: str):
+    async def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+    with pytest.raises(ToolFailed, match=reason):
+        await hosts.find("shop.test")

@@ -1,5 +1,6 @@
 import asyncio
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,11 +17,12 @@ async def call(tool: str, **arguments: object) -> ToolResult:
     return await toolset.call(ToolCall("1", f"net.{tool}", arguments), ToolContext("default", Path("unused")))
 
 
+async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
 @pytest.fixture
 async def listener() -> AsyncIterator[int]:
-    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
@@ -33,7 +35,7 @@ async def test_open_port(listener: int):
 
 
 async def test_closed_port():
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
@@ -60,6 +62,45 @@ async def test_missing_programs_are_unavailable(monkeypatch: pytest.MonkeyPatch,
     result = await call(tool, host="127.0.0.1")
     assert result.status is ToolStatus.UNAVAILABLE
     assert result.hint == f"apt-get install {package}"
+
+
+def put_program(folder: Path, name: str, says: str) -> None:
+    """A program that prints something, whatever it is asked."""
+    program = folder / name
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{says}\nEND\n")
+    program.chmod(0o755)
+
+
+async def test_what_the_programs_print_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    put_program(tmp_path, "ping", PING.format(received=4, lost=0, times=""))
+    assert (await call("ping", host="127.0.0.1")).text == "127.0.0.1 answered 4 of 4 pings, 0 % packet loss"
+    put_program(tmp_path, "traceroute", " 1  127.0.0.1  0.1 ms")
+    assert (await call("traceroute", host="127.0.0.1")).text.startswith("127.0.0.1 is 1 hop away")
+
+
+async def test_dns_checks_the_name_before_it_asks():
+    assert (await call("dns", name="--help")).status is ToolStatus.ERROR
+    assert (await call("dns", name="example.org", type="ANY")).status is ToolStatus.INVALID_ARGUMENTS
+
+
+async def test_without_dnspython_it_is_unavailable(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "ripieno.tools.builtin.dns_records", raising=False)
+    monkeypatch.delattr("ripieno.tools.builtin.dns_records", raising=False)
+    monkeypatch.setitem(sys.modules, "dns", None)
+    result = await call("dns", name="example.org")
+    assert (result.status, result.hint) == (ToolStatus.UNAVAILABLE, "pip install 'ripieno[it]'")
+
+
+@pytest.mark.parametrize("failure", [TimeoutError(), OSError(101, "Network is unreachable")])
+async def test_ports_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, failure: OSError):
+    async def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(asyncio, "open_connection", fail)
+    result = await call("port", host="127.0.0.1", port=80)
+    assert result.data["state"] == ("filtered" if isinstance(failure, TimeoutError) else "unreachable")
+    assert result.text.startswith("warning: ")
 
 
 @pytest.mark.skipif(shutil.which("ping") is None, reason="no ping on this machine")
