@@ -37,10 +37,10 @@ class Playbook:
 
     def wants(self, kind: type[C]) -> C:
         """The command that the program stands at, which must be of this kind."""
-        if not isinstance(self.command, kind):
-            what = self.command if self.result is None else self.result
-            raise AssertionError(f"expected {kind.__name__}, the program has {what!r}")
-        return self.command
+        if isinstance(self.command, kind):
+            return self.command
+        what = self.command if self.result is None else self.result
+        raise AssertionError(f"expected {kind.__name__}, the program has {what!r}")
 
     def model_says(self, reply: Reply, ms: float = 1.0) -> CallModel:
         """Answer a model call; the answer is the command, to look at the request."""
