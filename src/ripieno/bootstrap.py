@@ -242,12 +242,13 @@ async def serve(settings: Settings, ready: Callable[[str, Platform], Coroutine[N
 async def _models(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Model:
     """directory(priced(retried(provider))) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
-    if settings.openai.api_key is not None:
+    if settings.openai.configured:
         url = httpx2.URL(settings.openai.base_url)
         origin = f"{url.scheme}://{url.netloc.decode()}"
         policy = EgressPolicy(allow_domains=(), allow_origins=(origin,), max_bytes=None, total_timeout=None)
         client = await stack.enter_async_context(guarded_client(policy))
-        provider = OpenAIModel(client, settings.openai.api_key.get_secret_value(), settings.openai.base_url)
+        key = settings.openai.api_key
+        provider = OpenAIModel(client, key.get_secret_value() if key else "none", settings.openai.base_url)
         providers["openai"] = PricedModel(RetriedModel(provider, clock, settings.models.attempts))
     return ModelDirectory(providers)
 

@@ -18,6 +18,7 @@ from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.tools import Risk
 
 PREFIX = "RIPIENO_"
+OPENAI_URL = "https://api.openai.com/v1"
 
 FAMILIAR = {
     "OPENAI_API_KEY": "openai.api_key",
@@ -51,11 +52,19 @@ class WorkerSettings(_Section):
 
 
 class OpenAISettings(_Section):
-    """The OpenAI provider, or any server that speaks its chat completions."""
+    """The OpenAI provider, or any server that speaks its chat completions.
+
+    It is used when there is a key, or another server's `base_url`, which may need none.
+    """
 
     api_key: SecretStr | None = None
-    base_url: str = "https://api.openai.com/v1"
+    base_url: str = OPENAI_URL
     model: str = "gpt-4o-mini"
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a server to ask."""
+        return self.api_key is not None or self.base_url != OPENAI_URL
 
 
 class ModelSettings(_Section):
@@ -117,7 +126,7 @@ class Settings(_Section):
         """The model of agents that name none."""
         if self.models.default:
             return self.models.default
-        return f"openai:{self.openai.model}" if self.openai.api_key else "offline"
+        return f"openai:{self.openai.model}" if self.openai.configured else "offline"
 
 
 def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -104,12 +104,24 @@ async def test_calls_reach_the_server_with_their_idempotency_key(tmp_path: Path)
     assert it.lines == ["increment 3 key-1"]
 
 
-@pytest.mark.parametrize(
-    "words", ["plain", " \n tabs\tand\r\nlines\n", "é日本 \u2028 \U0001f3bb", '{"json": true}', ""]
-)
-async def test_text_comes_back_byte_for_byte(tmp_path: Path, words: str):
+async def test_text_comes_back_byte_for_byte(tmp_path: Path):
     async with counter(tmp_path) as it:
-        assert await it.call("echo", text=words) == ToolResult(ToolStatus.OK, words)
+        for words in ("plain", " \n tabs\tand\r\nlines\n", "é日本 \u2028 \U0001f3bb", '{"json": true}', ""):
+            assert await it.call("echo", text=words) == ToolResult(ToolStatus.OK, words)
+
+
+async def test_tools_with_names_that_models_cannot_use_are_left_out(tmp_path: Path):
+    async with counter(tmp_path) as it:
+        names = {spec.name for spec in await it.tools.list(CONTEXT)}
+    assert "counter.get" in names
+    assert not [name for name in names if "/" in name]
+
+
+async def test_tool_that_the_server_no_longer_knows_is_an_error(tmp_path: Path):
+    async with counter(tmp_path) as it:
+        result = await it.tools._connection.call("vanished", {}, "", wait=1)
+        assert result.status is ToolStatus.ERROR
+        assert "vanished" in result.text
 
 
 async def test_structured_results_keep_their_data(tmp_path: Path):
@@ -271,11 +283,17 @@ async def test_server_that_never_answers():
 
 
 @pytest.mark.parametrize(
-    "garbage", ["print('hello')", "sys.stdout.buffer.write(b'\\xff\\x00{]\\n')", "print('x' * 100_000, end='')"]
+    ("garbage", "reason"),
+    [
+        ("print('hello')", "did not answer within"),
+        ("sys.stdout.buffer.write(b'\\xff\\x00{]\\n')", "did not answer within"),
+        ("print('x' * 1_000_000, end='')", "more than 33554432 bytes"),
+        ('print(\'{"jsonrpc": "2.0", "id": 1, "result": 3}\')', ""),
+    ],
 )
-async def test_server_that_talks_garbage(garbage: str):
+async def test_server_that_talks_garbage(garbage: str, reason: str):
     program = f"import sys\nwhile True:\n    {garbage}"
-    assert "did not answer" in await unavailable(_config(["-c", program], timeout=0.2, connect_timeout=1)) or True
+    assert reason in await unavailable(_config(["-c", program], timeout=0.2, connect_timeout=3))
 
 
 async def test_garbage_between_messages_does_no_harm(tmp_path: Path):

@@ -123,6 +123,12 @@ def environment() -> str:
     return json.dumps({"environment": dict(os.environ), "pid": os.getpid(), "parent": os.getppid()})
 
 
+@server.tool(name="not/for/models")
+def odd() -> str:
+    """Have a name that model providers refuse."""
+    return "odd"
+
+
 @server.tool()
 async def grow(ctx: Context) -> str:
     """Get one more tool."""

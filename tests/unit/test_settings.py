@@ -40,6 +40,10 @@ def test_familiar_variables_are_understood_and_weaker_than_our_own():
     assert loaded.openai.base_url == "https://api.openai.com/v1"
 
 
+def test_another_server_needs_no_key():
+    assert settings.load(environ={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}).default_model == "openai:gpt-4o-mini"
+
+
 def test_a_named_default_model_wins():
     assert settings.load({"models.default": "offline"}, {"OPENAI_API_KEY": "k"}).default_model == "offline"
 

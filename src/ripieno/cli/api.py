@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 
@@ -144,7 +144,7 @@ def _refusal(status: int, content: bytes) -> Stop:
 
 def _problem(content: bytes) -> JsonObject:
     try:
-        found = json.loads(content)
+        found: Json = json.loads(content)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast("JsonObject", found) if isinstance(found, dict) else {}

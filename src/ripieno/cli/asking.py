@@ -123,7 +123,7 @@ def _with_reason(decision: str, reason: str) -> JsonObject:
     return {"decision": decision, "reason": reason.strip()} if reason.strip() else {"decision": decision}
 
 
-def read_arguments(text: str) -> Answer:
+def read_arguments(text: str) -> Decide | Unclear:
     """Edited arguments as an approval with other arguments."""
     try:
         found = json.loads(text)

@@ -36,43 +36,40 @@ SHARED: dict[str, Any] = {
 }
 """The options of every command that talks to a server, by the field of `Where` that they fill."""
 
-app = typer.Typer(
-    name="ripieno",
-    help="Run many LLM agents together: durable, governed, visible, on your own machines.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
-
-def command(*, keeps: bool = False) -> Callable[[Callable[..., Task]], Callable[..., Task]]:
-    """Register a function as a command. Its parameter `where` becomes the shared options.
+def command(*, keeps: bool = False) -> Callable[[Callable[..., Task]], Callable[..., None]]:
+    """Make a command of a function, for `app.command`. Its parameter `where` becomes the shared options.
 
     The function reads its arguments and answers what to do with the server. `keeps` says that it leaves something in
     the data folder.
     """
 
-    def register(function: Callable[..., Task]) -> Callable[..., Task]:
+    def make(function: Callable[..., Task]) -> Callable[..., None]:
         def run(**given: Any) -> None:
             where = Where(**{name: given.pop(name) for name in SHARED})
             raise typer.Exit(carry_out(function(**given, where=where), where, keeps=keeps))
 
-        hints = get_type_hints(function, include_extras=True)
-        own = [item for item in inspect.signature(function).parameters.values() if item.name != "where"]
-        shared = [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "json" else None, annotation=kind
-            )
-            for name, kind in SHARED.items()
-        ]
-        keyword = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[item.name]) for item in own]
-        run.__signature__ = inspect.Signature([*keyword, *shared])  # pyright: ignore[reportFunctionMemberAccess]
-        run.__annotations__ = {item.name: item.annotation for item in [*keyword, *shared]}
-        run.__doc__ = function.__doc__
-        app.command(function.__name__.removesuffix("_"))(run)
-        return function
+        parameters = _parameters(function)
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        run.__annotations__ = {item.name: item.annotation for item in parameters}
+        run.__signature__ = inspect.Signature(parameters)
+        return run
 
-    return register
+    return make
+
+
+def _parameters(function: Callable[..., Task]) -> list[inspect.Parameter]:
+    """The function's own, then the shared ones in place of `where`."""
+    hints = get_type_hints(function, include_extras=True)
+    own = [item for item in inspect.signature(function).parameters.values() if item.name != "where"]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [
+        *(item.replace(kind=keyword, annotation=hints[item.name]) for item in own),
+        *(
+            inspect.Parameter(name, keyword, default=False if name == "json" else None, annotation=kind)
+            for name, kind in SHARED.items()
+        ),
+    ]
 
 
 def carry_out(task: Task, where: Where, *, keeps: bool) -> Exit:

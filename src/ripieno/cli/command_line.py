@@ -1,37 +1,52 @@
 """The program `ripieno`: its commands, and how it ends."""
 
+import io
 import sys
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import typer
 
 from ripieno import __version__
-from ripieno.cli.command import app
-from ripieno.cli.commands import (  # noqa: F401 - importing a command registers it; the order is that of the help
-    agents,
-    control,
-    decide,
-    demo,
-    run,
-    runs,
-    serve,
-    show,
-    tools,
-)
+from ripieno.cli.commands import agents, control, decide, demo, run, runs, serve, show, tools
 from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.wording import one_line
 from ripieno.domain.errors import Invalid, RipienoError, Unavailable
 
-__all__ = ["app", "main"]
-
 MAX_CHARACTERS = 2000
+
+COMMANDS = (
+    serve.serve,
+    demo.demo,
+    run.run,
+    runs.runs,
+    show.show,
+    decide.approve,
+    decide.deny,
+    decide.answer,
+    control.cancel,
+    control.pause,
+    control.resume,
+    agents.agents,
+    tools.tools,
+)
+"""In the order of the help."""
+
+app = typer.Typer(
+    name="ripieno",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for function in COMMANDS:
+    app.command()(function)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command that the arguments name, and end the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run_command(arguments))
 
 
@@ -58,9 +73,10 @@ def _stop(error: BaseException) -> Stop:
         case Stop():
             return error
         case typer.TyperException():
-            return Stop(Exit.USAGE, "usage", f"{error.format_message()} (see ripieno --help)")
+            return Stop(Exit.USAGE, "usage", f"{error.format_message().rstrip('.')} (see ripieno --help)")
         case Invalid():
-            return Stop(Exit.USAGE, error.code, *([item.detail for item in error.problems] or [error.detail]))
+            wrong = "; ".join(f"{item.pointer} {item.detail}" for item in error.problems)
+            return Stop(Exit.USAGE, error.code, f"{error.detail} ({wrong})" if wrong else error.detail)
         case Unavailable():
             return Stop(Exit.UNREACHABLE, error.code, error.detail)
         case RipienoError():
@@ -69,13 +85,12 @@ def _stop(error: BaseException) -> Stop:
             raise error
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error in a group that says what went wrong."""
-    known = group.subgroup((Stop, RipienoError))
-    found: BaseException = known or group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
+def _first(error: BaseException) -> BaseException:
+    """The first error in a group, at any depth, that says what went wrong."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return _first((group.subgroup((Stop, RipienoError)) or group).exceptions[0])
 
 
 def _say(stop: Stop) -> int:
@@ -91,7 +106,7 @@ def _without_reader() -> int:
 
 
 @app.callback(invoke_without_command=True)
-def _root(  # pyright: ignore[reportUnusedFunction]
+def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:

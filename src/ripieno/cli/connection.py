@@ -5,11 +5,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ripieno import settings
 from ripieno.cli.api import Api
 from ripieno.cli.exits import Exit, Stop
 from ripieno.clock import SystemClock
+from ripieno.domain.errors import Invalid
 from ripieno.observability import logs
 from ripieno.settings import Settings
 from ripieno.store import lockfile
@@ -29,8 +31,17 @@ class Where:
     json: bool = False
 
     def settings(self) -> Settings:
-        """The settings with this command's flags. Raises `Invalid`."""
-        return settings.load({"data": self.data, "config": self.config})
+        """The settings with this command's flags. Raises `Stop`."""
+        return chosen(data=self.data, config=self.config)
+
+
+def chosen(**flags: Any) -> Settings:
+    """The settings, with flags over variables over the file. Raises `Stop` with a sentence for each problem."""
+    try:
+        return settings.load(flags)
+    except Invalid as error:
+        sentences = [item.detail for item in error.problems] or [error.detail]
+        raise Stop(Exit.USAGE, error.code, *sentences) from None
 
 
 @asynccontextmanager
@@ -51,17 +62,17 @@ async def connected(where: Where, *, keeps: bool) -> AsyncGenerator[Api]:
         finally:
             await api.close()
         return
-    chosen = where.settings()
-    key = where.key or (chosen.auth.admin_key.get_secret_value() if chosen.auth.admin_key else None)
-    holder = lockfile.holder(chosen.data)
+    own = where.settings()
+    key = where.key or (own.auth.admin_key.get_secret_value() if own.auth.admin_key else None)
+    holder = lockfile.holder(own.data)
     if holder is not None and holder.url is None:
-        sentence = f"process {holder.pid} holds {chosen.data} and has no server yet; try again, or name one with --url"
+        sentence = f"process {holder.pid} holds {own.data} and has no server yet; try again, or name one with --url"
         raise Stop(Exit.UNREACHABLE, "store_busy", sentence)
     if holder is not None and holder.url is not None:
         async with connected(Where(holder.url, key), keeps=keeps) as api:
             yield api
         return
-    async with _served(chosen, keeps=keeps) as url:
+    async with _served(own, keeps=keeps) as url:
         api = Api(url, key, clock, here=True)
         try:
             yield api
@@ -70,14 +81,14 @@ async def connected(where: Where, *, keeps: bool) -> AsyncGenerator[Api]:
 
 
 @asynccontextmanager
-async def _served(chosen: Settings, *, keeps: bool) -> AsyncGenerator[str]:
+async def _served(own: Settings, *, keeps: bool) -> AsyncGenerator[str]:
     from ripieno import bootstrap  # noqa: PLC0415 - heavy, and not needed to talk to a server
 
-    logs.configure(chosen.log.level if "level" in chosen.log.model_fields_set else QUIET, chosen.log.format)
-    if keeps or chosen.data.exists():
-        async with bootstrap.served(chosen) as url:
+    logs.configure(own.log.level if "level" in own.log.model_fields_set else QUIET, own.log.format)
+    if keeps or own.data.exists():
+        async with bootstrap.served(own) as url:
             yield url
         return
     with tempfile.TemporaryDirectory(prefix="ripieno-") as folder:
-        async with bootstrap.served(chosen.model_copy(update={"data": Path(folder)})) as url:
+        async with bootstrap.served(own.model_copy(update={"data": Path(folder)})) as url:
             yield url

@@ -4,7 +4,7 @@ import json
 
 from ripieno.cli import asking, terminal, wording
 from ripieno.cli.api import Api
-from ripieno.cli.asking import Decide, Edit, Unclear, View
+from ripieno.cli.asking import Decide, Edit, View
 from ripieno.cli.exits import Stop
 from ripieno.cli.screens import Screen
 from ripieno.cli.story import Question, Story
@@ -61,14 +61,13 @@ class Desk:
         answer = asking.read(self._asked.kind, line)
         if isinstance(answer, Edit):
             answer = asking.read_arguments(answer.text or await self._edit(self._asked))
-        match answer:
-            case View():
-                self._put(self._asked, whole=True)
-            case Decide(body):
-                await self._decide(self._asked, body, story)
-            case Unclear(why):
-                self._screen.say(why)
-                self._prompt(self._asked)
+        if isinstance(answer, View):
+            self._put(self._asked, whole=True)
+        elif isinstance(answer, Decide):
+            await self._decide(self._asked, answer.body, story)
+        else:
+            self._screen.say(answer.why)
+            self._prompt(self._asked)
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -23,8 +23,8 @@ class Event:
 
 def from_cloud(event: JsonObject) -> Event:
     """Read a CloudEvent of the API."""
-    body: JsonObject = event["data"]
-    return Event(body["run_id"], event["sequence"], event["type"], event["subject"], moment(event["time"]), body)
+    run_id = str(event["id"]).partition("/")[0]  # not data.run_id: where an event is about a child, that is the child
+    return Event(run_id, event["sequence"], event["type"], event["subject"], moment(event["time"]), event["data"])
 
 
 @dataclass(frozen=True, slots=True)

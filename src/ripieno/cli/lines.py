@@ -8,6 +8,9 @@ from ripieno.cli.events import Event
 from ripieno.cli.story import Call, Question, Story, Work
 from ripieno.domain.entries import EntryType
 
+STRUCTURED = frozenset({"plan", "review"})
+"""Purposes whose answers are JSON for the team, which tells by an event of its own what they say."""
+
 
 def line(event: Event, story: Story, zone: tzinfo | None = None) -> str | None:
     """The line of an event that the story has taken already; None where another event says the same better."""
@@ -19,7 +22,7 @@ def line(event: Event, story: Story, zone: tzinfo | None = None) -> str | None:
 
 def outcome(call: Call) -> str:
     """What a returned call brought, in one line."""
-    text = wording.one_line(call.text, 140)
+    text = wording.one_line("; ".join(filter(None, map(str.strip, call.text.splitlines()))), 140)
     return text if call.ok else f"{call.status}: {text}"
 
 
@@ -47,7 +50,8 @@ def _started(_: Story, work: Work, event: Event) -> str:
 def _replied(_: Story, work: Work, event: Event) -> str:
     reply = event.body["reply"]
     if not reply["tool_calls"]:
-        return f"answered ({work.model}): {wording.one_line(reply['text'])}"
+        text = "" if work.purpose in STRUCTURED else f": {wording.one_line(reply['text'])}"
+        return f"answered ({work.model}){text}"
     wishes = ", ".join(wording.one_line(str(call["name"]), 60) for call in reply["tool_calls"])
     return f"asks for {wishes}"
 
@@ -82,7 +86,8 @@ def _decided(_: Story, __: Work, event: Event) -> str:
 
 def _child_started(_: Story, __: Work, event: Event) -> str:
     name = event.key.partition("/child/")[2]
-    return f"gives {name} to {event.body['agent']}: {wording.one_line(event.body['goal'])}"
+    goal = f": {wording.one_line(event.body['goal'])}" if event.body["purpose"] == "act" else ""
+    return f"gives {name} to {event.body['agent']}{goal}"
 
 
 def _silent(_: Story, __: Work, ___: Event) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 
@@ -52,26 +53,26 @@ async def conclude(api: Api, story: Story, where: Where) -> Exit:
         print_line(f"\n{clean(run['answer'])}")
         if file := file_of(run, where):
             print_line(f"\nfile: {file}")
-    return verdict(api, run, story, where)
+    return verdict(run, story, where)
 
 
 def file_of(run: JsonObject, where: Where) -> Path | None:
     """The file that a team wrote, where its workspace is on this machine."""
-    output = run["output"]
-    delivered: JsonObject = (output.get("deliverable") if isinstance(output, dict) else None) or {}
+    output = cast("JsonObject", run["output"]) if isinstance(run["output"], dict) else {}
+    delivered: JsonObject = output.get("deliverable") or {}
     if where.url or not delivered.get("written"):
         return None
-    file = (where.settings().data / "workspaces" / run["root_id"] / delivered["path"]).resolve()
+    file: Path = (where.settings().data / "workspaces" / run["root_id"] / delivered["path"]).resolve()
     return file if file.exists() else None
 
 
-def verdict(api: Api, run: JsonObject, story: Story, where: Where) -> Exit:
+def verdict(run: JsonObject, story: Story, where: Where) -> Exit:
     """The exit code of a run as it stands. Raises `Stop` where there is something to say on standard error."""
     if run["status"] == RunStatus.COMPLETED:
         return Exit.COMPLETED
     if run["status"] in {RunStatus.FAILED, RunStatus.CANCELLED}:
-        error = run.get("error") or {}
-        code = error.get("code") or run.get("exit_reason") or run["status"]
+        error: JsonObject = run["error"] or {}
+        code: str = error.get("code") or run.get("exit_reason") or run["status"]
         raise Stop(Exit.FAILED, code, error.get("detail") or f"run {run['id']} was {run['status']}")
     raise Stop(Exit.WAITING, run["status"], _waiting(run, story, where))
 

@@ -1,6 +1,6 @@
 """A story as a picture: who does what right now, one row a run and one row a tool call."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -112,17 +112,32 @@ def _headline(story: Story, team: Work, work: Work) -> str:
         return wording.one_line(work.error, 300)
     if any(question.run_id == work.run_id for question in story.pending):
         return "waits for a person"
-    if work.purpose == "plan" and work.ended and team.plan:
-        file = f" and the file {team.deliverable.path}" if team.deliverable else ""
-        return f"planned {wording.count(len(team.plan), 'step')}{file}"
-    if work.purpose == "review" and work.ended:
-        return _verdict(team, work)
-    if work.purpose == "deliver" and team.deliverable:
-        return f"saves {team.deliverable.path}"
+    if work.ended and work.purpose in DID:
+        return DID[work.purpose](team, work)
     doing = DOING.get(work.purpose)
     if doing is None:
         return wording.one_line(work.goal, 300)
-    return f"{doing} again" if work.name.endswith(("-2", "-3", "-4")) else doing
+    return f"{doing} again" if _is_repeated(work) else doing
+
+
+def _is_repeated(work: Work) -> bool:
+    place = work.name.rpartition("-")[2]
+    return place.isdigit() and int(place) > 1
+
+
+def _planned(team: Work, work: Work) -> str:
+    if not team.plan:
+        return wording.one_line(work.goal, 300)
+    file = f" and the file {team.deliverable.path}" if team.deliverable else ""
+    return f"planned {wording.count(len(team.plan), 'step')}{file}"
+
+
+def _composed(_: Work, work: Work) -> str:
+    return "wrote the answer again" if _is_repeated(work) else "wrote the answer"
+
+
+def _delivered(team: Work, _: Work) -> str:
+    return f"saved {team.deliverable.path}" if team.deliverable else "delivered"
 
 
 def _verdict(team: Work, work: Work) -> str:
@@ -132,6 +147,15 @@ def _verdict(team: Work, work: Work) -> str:
                 return "accepted the answer"
             return f"sent it back: {wording.one_line('; '.join(verdict.issues), 300)}"
     return "reviewed the answer"
+
+
+DID: dict[str, Callable[[Work, Work], str]] = {
+    "plan": _planned,
+    "compose": _composed,
+    "review": _verdict,
+    "deliver": _delivered,
+}
+"""What ended work of a purpose did, told with the team's run and its own."""
 
 
 def _step_row(step: PlanStep, depth: int) -> Row:

@@ -47,8 +47,10 @@ def _shortened(value: Json, length: int) -> Json:
 
 
 def duration(seconds: float) -> str:
-    """A stretch of time: `0.03 s`, `4.2 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
+    """A stretch of time: `3 ms`, `0.03 s`, `4.2 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
     seconds = max(0.0, seconds)
+    if seconds < 0.01:  # noqa: PLR2004 - what two decimals would show as nothing
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 1:
         return f"{seconds:.2f} s"
     if seconds < 60:  # noqa: PLR2004 - seconds in a minute

@@ -37,7 +37,8 @@ class GuardedApp:
     def _check(self, connection: HTTPConnection) -> None:
         headers = connection.headers
         scope = connection.scope
-        self._check_host(headers.get("host", ""))
+        for host in headers.getlist("host") or [""]:
+            self._check_host(host)
         if scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS:
             self._check_origin(headers)
         path: str = scope["path"]

@@ -11,7 +11,7 @@ from ripieno.domain.runs import TERMINAL, Run
 from ripieno.engine.core import projection_events
 from ripieno.engine.core.projection_events import Progress
 from ripieno.server.services import Services
-from ripieno.server.shapes.runs import TaskView
+from ripieno.server.shapes.runs import TaskView, output_of
 
 Tell: TypeAlias = Callable[[str, JsonObject, int | None], Awaitable[None]]
 """Takes an event's name, its data, and its place in the journal where it has one."""
@@ -87,5 +87,5 @@ async def _ending(services: Services, run: Run) -> JsonObject:
         "status": ended.status.value,
         "exit_reason": ended.exit_reason.value if ended.exit_reason else None,
         "answer": result.answer if result else None,
-        "output": result.value if result else None,
+        "output": output_of(result),
     }

@@ -18,7 +18,10 @@ COLUMNS = (Column("agent", no_wrap=True), Column("works with"), Column("what it 
 
 @command()
 def agents(name: Annotated[str | None, typer.Argument(help="Show this one in full.")] = None, *, where: Where) -> Task:
-    """List agents and teams, and the definition files that cannot be used."""
+    """List agents and teams.
+
+    Definition files that cannot be used are listed too, with the reason.
+    """
 
     async def task(api: Api) -> Exit:
         found: JsonObject = await api.get(f"/v1/agents/{name}" if name else "/v1/agents")

@@ -6,7 +6,7 @@ import typer
 
 from ripieno.cli import asking, outcome
 from ripieno.cli.api import Api
-from ripieno.cli.asking import Decide, Unclear
+from ripieno.cli.asking import Unclear
 from ripieno.cli.command import Task, command, print_json, print_line
 from ripieno.cli.connection import Where
 from ripieno.cli.exits import Exit, Stop
@@ -34,13 +34,16 @@ def approve(
         read = asking.read_arguments(edited)
         if isinstance(read, Unclear):
             raise Stop(Exit.USAGE, "usage", f"--arguments: {read.why}")
-        body = read.body if isinstance(read, Decide) else body
+        body = read.body
     return _decide(run, {**body, "reason": reason}, where)
 
 
 @command(keeps=True)
 def deny(run: Wanted, reason: Reason = None, *, where: Where) -> Task:
-    """Refuse the tool call that a run waits with; the run goes on without it."""
+    """Refuse the tool call that a run waits with.
+
+    The run is told, and goes on without it.
+    """
     return _decide(run, {"decision": "deny", "reason": reason}, where)
 
 

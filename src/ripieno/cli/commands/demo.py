@@ -8,7 +8,7 @@ import typer
 
 from ripieno.cli import facts, outcome
 from ripieno.cli.api import Api
-from ripieno.cli.command import app, carry_out, print_json, print_line
+from ripieno.cli.command import carry_out, print_json, print_line
 from ripieno.cli.connection import Where
 from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.story import Story
@@ -20,7 +20,6 @@ TEAM = "operations"
 GOAL = "Look over this machine and this checkout and say what deserves attention first. Write the report to report.md."
 
 
-@app.command()
 def demo(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve the report file beforehand, visibly.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
@@ -41,7 +40,7 @@ def demo(
         story = await outcome.followed(api, started["id"], where, yes=yes)
         run: JsonObject = await api.get(f"/v1/runs/{started['id']}")
         show(story, run, outcome.file_of(run, where), as_json=json)
-        return outcome.verdict(api, run, story, where)
+        return outcome.verdict(run, story, where)
 
     raise typer.Exit(carry_out(task, where, keeps=True))
 

@@ -22,7 +22,7 @@ def run(
     *,
     where: Where,
 ) -> Task:
-    """Give a goal to an agent or a team, watch the work, and print the answer.
+    """Give a goal to an agent or a team and watch the work.
 
     On a terminal you are asked for approvals. Elsewhere a run that needs one is left waiting (exit code 3), unless
     --yes is given.

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ripieno import __version__, settings
+from ripieno import __version__
 from ripieno.cli.api import Api
-from ripieno.cli.command import app, print_line
+from ripieno.cli.command import print_line
 from ripieno.cli.commands.agents import problem_line
+from ripieno.cli.connection import chosen
 from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.wording import count
 from ripieno.clock import SystemClock
@@ -26,7 +27,6 @@ class Role(StrEnum):
     ALL = "all"
 
 
-@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [default: 8000]")] = None,
@@ -35,26 +35,29 @@ def serve(
     database_url: Annotated[str | None, typer.Option(help="Not in this version: it runs on SQLite.")] = None,
     role: Annotated[Role, typer.Option(help="What this process does.")] = Role.ALL,
 ) -> None:
-    """Run the server until Ctrl-C or SIGTERM; what is under way is then finished or kept for the next start."""
+    """Run the server until Ctrl-C or SIGTERM.
+
+    What is under way then is finished, or kept for the next start. A second signal ends the process at once.
+    """
     del role
     if database_url is not None:
         sentence = "this version runs on SQLite in the data folder (--data); it takes no --database-url"
         raise Stop(Exit.USAGE, "usage", sentence)
-    chosen = settings.load({"host": host, "port": port, "data": data, "config": config})
+    own = chosen(host=host, port=port, data=data, config=config)
     from ripieno import bootstrap  # noqa: PLC0415 - heavy, and not needed for --help
 
-    logs.configure(chosen.log.level, chosen.log.format)
+    logs.configure(own.log.level, own.log.format)
 
     async def ready(url: str, _: Any) -> None:
-        for line in await banner(url, chosen):
+        for line in await banner(url, own):
             print_line(line)
 
-    asyncio.run(bootstrap.serve(chosen, ready))
+    asyncio.run(bootstrap.serve(own, ready))
 
 
-async def banner(url: str, chosen: Settings) -> list[str]:
+async def banner(url: str, own: Settings) -> list[str]:
     """What somebody who starts a server wants to know, in lines; the first one has its address."""
-    key = chosen.auth.admin_key
+    key = own.auth.admin_key
     api = Api(url, key.get_secret_value() if key else None, SystemClock(), here=True)
     try:
         agents: JsonObject = await api.get("/v1/agents")
@@ -62,11 +65,11 @@ async def banner(url: str, chosen: Settings) -> list[str]:
     finally:
         await api.close()
     facts = {
-        "data": str(chosen.data.resolve()),
-        "model": model_line(chosen),
-        "agents": f"{len(agents['data'])}, yours are read from {chosen.config / 'agents'}",
+        "data": str(own.data.resolve()),
+        "model": model_line(own),
+        "agents": f"{len(agents['data'])}, yours are read from {own.config / 'agents'}",
         "tools": str(len(tools["data"])),
-        "access": access_line(chosen),
+        "access": access_line(own),
         "docs": f"{url}/docs",
     }
     lines = [f"Ripieno {__version__} serves on {url}  (Ctrl-C stops it)"]
@@ -74,21 +77,21 @@ async def banner(url: str, chosen: Settings) -> list[str]:
     return lines + list(_problems(agents["problems"]))
 
 
-def model_line(chosen: Settings) -> str:
+def model_line(own: Settings) -> str:
     """The default model, and why it is that one."""
-    if chosen.models.default:
-        return f"{chosen.default_model} (models.default)"
-    if chosen.openai.api_key:
-        return f"{chosen.default_model} at {chosen.openai.base_url} (OPENAI_API_KEY is set)"
+    if own.models.default:
+        return f"{own.default_model} (models.default)"
+    if own.openai.api_key:
+        return f"{own.default_model} at {own.openai.base_url} (OPENAI_API_KEY is set)"
     return "offline, which matches words and does not think; set OPENAI_API_KEY (and OPENAI_BASE_URL) for a real one"
 
 
-def access_line(chosen: Settings) -> str:
+def access_line(own: Settings) -> str:
     """Who may call."""
-    if chosen.auth.mode == "off":
+    if own.auth.mode == "off":
         return "OPEN TO EVERYBODY who reaches this address, because auth.mode is off"
-    if chosen.auth.mode == "key" or chosen.auth.admin_key:
-        return "with the admin key" + (" (this machine also without)" if chosen.auth.mode == "auto" else "")
+    if own.auth.mode == "key" or own.auth.admin_key:
+        return "with the admin key" + (" (this machine also without)" if own.auth.mode == "auto" else "")
     return "without a key, from this machine only"
 
 

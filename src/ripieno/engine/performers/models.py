@@ -35,12 +35,15 @@ class ModelPerformer:
         return ModelAnswered(reply, ms)
 
     async def _ask(self, run_id: str, command: CallModel) -> Reply:
+        reply: Reply | None = None
         async for event in self._model.stream(command.request):
             if isinstance(event, TextDelta):
                 self._dispatch.publish([Hint(HintKind.DELTA, run_id, event.text)])
             else:
-                return event
-        raise ModelRefused("the model's stream ended without a reply")
+                reply = event
+        if reply is None:
+            raise ModelRefused("the model's stream ended without a reply")
+        return reply
 
 
 def _recorded(entry: Entry) -> ModelAnswered | ModelFailed:

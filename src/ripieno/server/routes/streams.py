@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response, WebSocket
+from fastapi import APIRouter, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
@@ -23,7 +23,7 @@ router = APIRouter(tags=["streams"])
 
 LOOK_SECONDS = 1.0
 MANY = 200
-GOING_AWAY = 1012
+DONE, RESTARTING = 1000, 1012
 
 After = Annotated[int | None, Query(ge=0, description="Only what has a greater `sequence`.")]
 LastEventId = Annotated[int | None, Header(ge=0, description="The same as `after`; browsers send it.")]
@@ -104,9 +104,11 @@ async def stream_socket(websocket: WebSocket, thing_id: str, after: After = None
         produce = _run_over_socket(services, run, _start(run, after, None), tell)
     else:
         produce = _session_over_socket(services, tenant, thing_id, tell)
-    await race(produce, _left(websocket), _stopped(services))
-    if websocket.application_state.name == "CONNECTED" and websocket.client_state.name == "CONNECTED":
-        await websocket.close(GOING_AWAY if services.stopping.is_set() else 1000)
+    try:
+        await race(produce, _left(websocket), _stopped(services))
+        await websocket.close(RESTARTING if services.stopping.is_set() else DONE)
+    except* WebSocketDisconnect:
+        pass  # the client left while something was being sent
 
 
 def _start(run: Run, after: int | None, last_event_id: int | None) -> int:
@@ -150,8 +152,10 @@ async def _session_over_socket(services: Services, tenant: str, session_id: str,
 
 
 async def _left(websocket: WebSocket) -> None:
-    while (await websocket.receive())["type"] != "websocket.disconnect":
+    """What the client says is not listened to; that it goes is."""
+    while (message := await websocket.receive())["type"] != "websocket.disconnect":
         pass
+    raise WebSocketDisconnect(message.get("code", DONE))
 
 
 async def _stopped(services: Services) -> None:

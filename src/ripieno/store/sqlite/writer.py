@@ -117,7 +117,7 @@ class Writer:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            return [_Outcome(job.future, None, _typed(error)) for job in batch], []
+            return [_Outcome(job.future, None, _refused(error)) for job in batch], []
 
     def _transact(
         self, batch: list[_Job], transaction: Transaction, attempt: Callable[[_Job, Transaction], _Outcome]
@@ -177,6 +177,8 @@ class Writer:
 def _typed(error: Exception) -> Exception:
     if isinstance(error, sqlite3.IntegrityError):
         return JournalMismatch(f"the journal holds this already: {error}")
-    if isinstance(error, sqlite3.Error):
-        return StoreBusy(f"the database did not take the change: {error}")
-    return error
+    return _refused(error) if isinstance(error, sqlite3.Error) else error
+
+
+def _refused(error: sqlite3.Error) -> StoreBusy:
+    return StoreBusy(f"the database did not take the change: {error}")

@@ -98,7 +98,7 @@ class Connection:
                 self.specs = await session.tools()
                 starting.reschedule(None)
                 await self._serve(server, session, changed)
-            self._problem = "it ended"
+            self._problem = server.ending
         except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - a server can break in any way it likes
             self._problem = self._reason(error, server)
         finally:
@@ -114,8 +114,9 @@ class Connection:
             return f"it did not answer within {self._config.connect_timeout:.3g} s"
         if isinstance(error, RipienoError):
             return error.detail
-        ended = server is not None and server.closed.is_set()
-        return "it ended" if ended else f"its connection broke ({type(error).__name__})"
+        if server is not None and server.closed.is_set():
+            return server.ending
+        return f"its connection broke ({type(error).__name__})"
 
     async def _serve(self, server: ServerProcess, session: "Session", changed: asyncio.Event) -> None:
         """Let calls through until the server has ended."""
@@ -144,8 +145,7 @@ class Connection:
                     specs = await live.session.tools()
             except TimeoutError:
                 if not live.calls:  # else it may be busy with those, and they have time-outs of their own
-                    server.note(b"\nit stopped answering")
-                    server.hang_up()
+                    server.hang_up("it stopped answering")
             except Exception as error:  # noqa: BLE001 - the tools of before are better than none
                 _log.warning("MCP server %s cannot list its tools", self._config.name, exc_info=error)
             else:

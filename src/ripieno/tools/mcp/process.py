@@ -19,7 +19,8 @@ MAX_LINE = 32 * 1024 * 1024
 _STDIN, _STDOUT, _STDERR = range(3)
 _TAIL = 4096  # bytes of standard error that are kept
 _WAITING = 64  # lines that may wait before the server has to
-_GRACE = 1.0  # seconds for each stage of the end: asked, told, killed
+_GRACE = 1.0  # seconds to end when asked, and again when told
+_REAPING = 5.0  # seconds for the system to tell us of a death by force
 _LINGER = 0.5  # seconds for the last output of a dead server whose pipe somebody else holds open
 
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
@@ -27,10 +28,11 @@ _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 
 
 class ServerProcess(asyncio.SubprocessProtocol):
-    """The process of one connection. `closed` is set when nothing more will come."""
+    """The process of one connection. `closed` is set when nothing more will come, `ending` says why."""
 
     def __init__(self) -> None:
         self.closed = asyncio.Event()
+        self.ending = "it ended"
         self._exited = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -69,8 +71,9 @@ class ServerProcess(asyncio.SubprocessProtocol):
         self._tail += text
         del self._tail[:-_TAIL]
 
-    def hang_up(self) -> None:
+    def hang_up(self, reason: str = "") -> None:
         """Treat the connection as ended."""
+        self.ending = reason or self.ending
         self.closed.set()
         self._arrived.set()
         self._writable.set()
@@ -81,9 +84,9 @@ class ServerProcess(asyncio.SubprocessProtocol):
         try:
             cast("asyncio.WriteTransport", self._started.get_pipe_transport(_STDIN)).close()
             for number in (signal.SIGTERM, signal.SIGKILL):
-                await self._exit()
+                await self._exit(_GRACE)
                 self._signal(number)
-            await self._exit()
+            await self._exit(_REAPING)
         finally:
             self._signal(signal.SIGKILL)
             self._started.close()
@@ -103,8 +106,8 @@ class ServerProcess(asyncio.SubprocessProtocol):
             self._lines.append(bytes(self._buffer))
             self._buffer = bytearray(part)
         if len(self._buffer) > MAX_LINE:
-            self.note(f"\na message of more than {MAX_LINE} bytes was cut off".encode())
-            self.hang_up()
+            self._buffer.clear()
+            self.hang_up(f"it sent a message of more than {MAX_LINE} bytes")
         if len(self._lines) > _WAITING:
             self._reading(paused=True)
         self._arrived.set()
@@ -132,9 +135,9 @@ class ServerProcess(asyncio.SubprocessProtocol):
             raise ToolUnavailable("the server was not started")
         return self._transport
 
-    async def _exit(self) -> None:
+    async def _exit(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._exited.wait(), _GRACE)
+            await asyncio.wait_for(self._exited.wait(), seconds)
 
     def _reading(self, *, paused: bool) -> None:
         pipe = cast("asyncio.ReadTransport | None", self._started.get_pipe_transport(_STDOUT))

@@ -2,7 +2,8 @@ import httpx2
 import pytest
 
 from ripieno.domain.errors import Denied, Invalid
-from ripieno.tools.egress.policy import EgressDenied, EgressPolicy, normal
+from ripieno.tools.egress.backend import GuardedBackend, system_resolve
+from ripieno.tools.egress.policy import EgressDecision, EgressDenied, EgressPolicy, normal
 
 
 @pytest.mark.parametrize(
@@ -74,3 +75,10 @@ def test_a_denial_is_both_a_denial_and_a_failed_connection():
     assert isinstance(error, Denied)
     assert isinstance(error, httpx2.ConnectError)
     assert (str(error), error.detail, error.code) == ("no", "no", "egress_denied")
+
+
+async def test_unix_sockets_are_denied():
+    seen: list[EgressDecision] = []
+    with pytest.raises(EgressDenied, match="unix sockets"):
+        await GuardedBackend(EgressPolicy(), system_resolve, seen.append).connect_unix_socket("/run/docker.sock")
+    assert [decision.allowed for decision in seen] == [False]
