@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple
 
 from ripieno.domain.errors import JournalMismatch, StoreBusy
@@ -92,18 +92,15 @@ class Writer:
 
     def _take(self) -> list[_Job]:
         """Wait for work; answers nothing when the end has come."""
-        job = self._jobs.get()
         batch: list[_Job] = []
-        try:
-            while job is not None and len(batch) < BATCH:
-                batch.append(job)
-                job = self._jobs.get_nowait()
-        except Empty:
-            return batch
-        if job is None and batch:
-            self._jobs.put(None)  # the end comes after this batch
-        elif job is not None:
+        job = self._jobs.get()
+        while job is not None:
             batch.append(job)
+            if len(batch) == BATCH or self._jobs.empty():
+                return batch
+            job = self._jobs.get()
+        if batch:
+            self._jobs.put(None)  # the end comes after this batch
         return batch
 
     def _committed(self, batch: list[_Job]) -> tuple[list[_Outcome], list[Hint]]:

@@ -1,0 +1,174 @@
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE effects (
+	run_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	attempt INTEGER NOT NULL, 
+	seq INTEGER NOT NULL, 
+	tool TEXT NOT NULL, 
+	effect TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	idempotency_key TEXT NOT NULL, 
+	arguments_hash TEXT NOT NULL, 
+	intended_at BIGINT NOT NULL, 
+	closed_at BIGINT, 
+	PRIMARY KEY (run_id, "key", attempt)
+);
+
+CREATE TABLE entries (
+	run_id TEXT NOT NULL, 
+	seq INTEGER NOT NULL, 
+	"key" TEXT NOT NULL, 
+	type TEXT NOT NULL, 
+	v INTEGER NOT NULL, 
+	body TEXT NOT NULL, 
+	at BIGINT NOT NULL, 
+	epoch INTEGER NOT NULL, 
+	PRIMARY KEY (run_id, seq), 
+	UNIQUE (run_id, "key")
+);
+
+CREATE TABLE inbox (
+	run_id TEXT NOT NULL, 
+	n INTEGER NOT NULL, 
+	topic TEXT NOT NULL, 
+	dedupe TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	at BIGINT NOT NULL, 
+	PRIMARY KEY (run_id, n), 
+	UNIQUE (run_id, dedupe)
+);
+
+CREATE TABLE interrupts (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	run_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	subject_hash TEXT NOT NULL, 
+	request TEXT NOT NULL, 
+	risk TEXT NOT NULL, 
+	reasons TEXT NOT NULL, 
+	requested_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	expires_at BIGINT, 
+	decisions TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (run_id, "key")
+);
+
+CREATE INDEX interrupts_by_tenant ON interrupts (tenant, created_at, id);
+
+CREATE INDEX interrupts_expiring ON interrupts (expires_at) WHERE status = 'pending';
+
+CREATE INDEX interrupts_pending ON interrupts (tenant, created_at) WHERE status = 'pending';
+
+CREATE TABLE outbox (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	pos BIGINT, 
+	tenant TEXT NOT NULL, 
+	type TEXT NOT NULL, 
+	run_id TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	at BIGINT NOT NULL, 
+	UNIQUE (pos)
+);
+
+CREATE INDEX outbox_unnumbered ON outbox (id) WHERE pos IS NULL;
+
+CREATE TABLE replies (
+	scope TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	body_hash TEXT NOT NULL, 
+	resource_id TEXT NOT NULL, 
+	status INTEGER NOT NULL, 
+	headers TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	at BIGINT NOT NULL, 
+	PRIMARY KEY (scope, "key")
+);
+
+CREATE INDEX replies_by_age ON replies (at);
+
+CREATE TABLE runs (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	target TEXT NOT NULL, 
+	target_version TEXT NOT NULL, 
+	session_id TEXT NOT NULL, 
+	root_id TEXT NOT NULL, 
+	parent_id TEXT, 
+	parent_key TEXT, 
+	status TEXT NOT NULL, 
+	exit_reason TEXT, 
+	input TEXT NOT NULL, 
+	result TEXT, 
+	created_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	started_at BIGINT, 
+	ended_at BIGINT, 
+	deadline BIGINT, 
+	owner TEXT, 
+	epoch INTEGER NOT NULL, 
+	claimed_seq INTEGER NOT NULL, 
+	deaths INTEGER NOT NULL, 
+	last_seq INTEGER NOT NULL, 
+	inbox_seq INTEGER NOT NULL, 
+	generation INTEGER NOT NULL, 
+	format INTEGER NOT NULL, 
+	hold BOOLEAN NOT NULL, 
+	cancel_at BIGINT, 
+	cancel_by TEXT, 
+	cancel_reason TEXT, 
+	waits TEXT NOT NULL, 
+	wake_at BIGINT, 
+	lane TEXT NOT NULL, 
+	lane_rank INTEGER NOT NULL, 
+	priority INTEGER NOT NULL, 
+	dry_run BOOLEAN NOT NULL, 
+	metadata TEXT NOT NULL, 
+	PRIMARY KEY (id)
+);
+
+CREATE INDEX runs_by_session ON runs (tenant, session_id, created_at, id);
+
+CREATE INDEX runs_by_status ON runs (status, tenant, created_at, id);
+
+CREATE INDEX runs_by_target ON runs (tenant, target, created_at, id);
+
+CREATE INDEX runs_by_tenant ON runs (tenant, created_at, id);
+
+CREATE INDEX runs_children ON runs (parent_id) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX runs_live_children ON runs (parent_id) WHERE parent_id IS NOT NULL AND ended_at IS NULL;
+
+CREATE INDEX runs_queue ON runs (lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold;
+
+CREATE INDEX runs_running ON runs (cancel_at) WHERE status = 'running';
+
+CREATE INDEX runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL AND NOT hold;
+
+CREATE TABLE sessions (
+	tenant TEXT NOT NULL, 
+	id TEXT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, id)
+);
+
+CREATE TABLE workers (
+	id TEXT NOT NULL, 
+	seen_at BIGINT NOT NULL, 
+	dead BOOLEAN NOT NULL, 
+	PRIMARY KEY (id)
+);
+
+INSERT INTO alembic_version (version_num) VALUES ('0001');
