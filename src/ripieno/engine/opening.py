@@ -65,7 +65,7 @@ class Opening:
         workspace = self._around.workspace(leg.run)
         if leg.run.kind is RunKind.TEAM:
             return review_team(_team_job(leg.run, definition, pinned)), Workbench(definition, {}, workspace)
-        specs = await self._tools(leg.run, definition, workspace)
+        specs = await self._tools(leg.run, definition)
         job = replace(_agent_job(leg.run, definition, pinned, specs), model_seconds=self._around.model_seconds)
         return agent_loop(job, self._around.check), Workbench(
             definition, {spec.name: spec for spec in specs}, workspace
@@ -84,13 +84,24 @@ class Opening:
             "model": run.input.model or definition.model or self._around.default_model,
             "instructions": render(definition.instructions, {**given, "today": today}),
             "limits": jsons.encode(_limits(definition.limits, run.input.limits)),
-            "members": [jsons.encode(await self._member(name)) for name in definition.members],
+            "members": [jsons.encode(member) for member in await self._members(run, definition)],
             "history": await self._history(run, definition),
         }
 
-    async def _member(self, name: str) -> Member:
-        member = await self._around.definitions.agent(name)
-        return Member(member.name, member.role, member.description, member.capabilities, member.tools)
+    async def _members(self, run: Run, team: AgentDefinition) -> list[Member]:
+        """The members as the planner sees them, with the names of the tools that they really have."""
+        members = [await self._around.definitions.agent(name) for name in team.members]
+        specs = await self._around.tools.list(self._listing(run, team)) if members else ()
+        return [
+            Member(
+                name=member.name,
+                role=member.role,
+                description=member.description,
+                capabilities=member.capabilities,
+                tools=tuple(spec.name for spec in self._around.select(specs, member.tools)),
+            )
+            for member in members
+        ]
 
     async def _history(self, run: Run, definition: AgentDefinition) -> list[JsonObject]:
         if not definition.memory.session or run.parent_id is not None:
@@ -98,11 +109,14 @@ class Opening:
         exchanges = await self._around.records.history(run.tenant, run.session_id, HISTORY_LENGTH)
         return [jsons.encode(exchange) for exchange in exchanges]
 
-    async def _tools(self, run: Run, definition: AgentDefinition, workspace: Path) -> tuple[ToolSpec, ...]:
+    async def _tools(self, run: Run, definition: AgentDefinition) -> tuple[ToolSpec, ...]:
         if not definition.tools:
             return ()
-        context = ToolContext(run.tenant, workspace, run.id, definition.name)
-        return tuple(self._around.select(await self._around.tools.list(context), definition.tools))
+        specs = await self._around.tools.list(self._listing(run, definition))
+        return tuple(self._around.select(specs, definition.tools))
+
+    def _listing(self, run: Run, definition: AgentDefinition) -> ToolContext:
+        return ToolContext(run.tenant, self._around.workspace(run), run.id, definition.name)
 
 
 def _agent_job(run: Run, definition: AgentDefinition, pinned: JsonObject, specs: tuple[ToolSpec, ...]) -> Job:

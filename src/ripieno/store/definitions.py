@@ -6,6 +6,7 @@ version. Later folders override earlier ones, by agent name.
 
 import asyncio
 import difflib
+import logging
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from ripieno.domain.errors import NotFound
 from ripieno.ports import Clock
 from ripieno.store import definitions_file
 from ripieno.store.definitions_file import AgentFile, Stamp
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 MOST_FILES = 2_000
@@ -41,8 +44,13 @@ class FileDefinitions:
         self._snapshot = _Snapshot()
 
     async def load(self) -> None:
-        """Read what is new or has changed since the last time."""
-        self._snapshot = await asyncio.to_thread(_look, self._folders, self._snapshot)
+        """Read what is new or has changed since the last time; problems that are new are logged."""
+        before = self._snapshot
+        self._snapshot = await asyncio.to_thread(_look, self._folders, before)
+        for problem in self._snapshot.problems:
+            if problem not in before.problems:
+                place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+                log.warning("%s: %s", place, problem.reason)
 
     async def watch(self) -> NoReturn:
         """Look for changed files once a second, until cancelled. Only what changed is read again."""

@@ -232,3 +232,12 @@ async def test_watch_picks_up_changes(tmp_path: Path):
         (tmp_path / "newcomer.yaml").unlink()
         assert await poll() == []
         watching.cancel()
+
+
+async def test_a_problem_is_logged_once_with_its_place(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "bad.yaml").write_text("name: a\nmode: sideways\n")
+    definitions = FileDefinitions([tmp_path], FakeClock())
+    await definitions.load()
+    (tmp_path / "good.yaml").write_text("name: b\n")
+    await definitions.load()
+    assert [record.getMessage().split(": ")[0] for record in caplog.records] == [f"{tmp_path / 'bad.yaml'}:2"]
