@@ -40,6 +40,7 @@ class Connection:
         self._up = asyncio.Event()
         self._tried = asyncio.Event()
         self._problem = "it has not been started"
+        self._said = ""
         self.specs: Sequence[ToolSpec] | None = None
 
     async def run(self) -> None:
@@ -49,8 +50,11 @@ class Connection:
             began = self._clock.monotonic()
             # In a task of its own, because the library may cancel the task that its connection broke in.
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._connect())
+                attempt = group.create_task(self._connect())
+            if attempt.cancelled():
+                self._problem = "its connection broke"
             self._tried.set()
+            _log.warning("MCP server %s: %s. It said: %s", self._config.name, self._problem, self._said or "nothing")
             failures = 0 if self._clock.monotonic() - began > _HEALTHY else failures + 1
             pause = min(_FIRST_PAUSE * 2 ** min(failures, 10), _LONGEST_PAUSE)
             await self._clock.sleep(pause * (0.75 + self._clock.now().microsecond / 2_000_000))
@@ -90,6 +94,7 @@ class Connection:
         from ripieno.tools.mcp.session import connected  # noqa: PLC0415
 
         server = None
+        self._said = ""
         try:
             server = await process.start(self._config)
             changed = asyncio.Event()
@@ -106,8 +111,7 @@ class Connection:
             self._up.clear()
             if server is not None:
                 await server.stop()
-            said = " ".join(server.tail.split())[-_QUOTED:] if server is not None else ""
-            _log.warning("MCP server %s: %s. It said: %s", self._config.name, self._problem, said or "nothing")
+                self._said = " ".join(server.tail.split())[-_QUOTED:]
 
     def _reason(self, error: BaseException, server: ServerProcess | None) -> str:
         if isinstance(error, TimeoutError):

@@ -1,0 +1,46 @@
+import mcp_types as types
+import pytest
+
+from ripieno.domain.effects import EffectClass
+from ripieno.domain.tools import Risk, ToolResult, ToolStatus
+from ripieno.tools.mcp import mapping
+from ripieno.tools.mcp.config import ServerConfig
+
+
+def tool(hints: dict[str, bool]) -> types.Tool:
+    annotations = types.ToolAnnotations.model_validate(hints) if hints else None
+    return types.Tool(name="get", title="Get it", input_schema={"type": "object"}, annotations=annotations)
+
+
+@pytest.mark.parametrize(
+    ("settings", "hints", "effect"),
+    [
+        ({}, {}, EffectClass.IRREVERSIBLE),
+        ({}, {"read_only_hint": True}, EffectClass.IRREVERSIBLE),
+        ({"trust": True}, {}, EffectClass.IRREVERSIBLE),
+        ({"trust": True}, {"read_only_hint": True}, EffectClass.READ),
+        ({"trust": True}, {"idempotent_hint": True}, EffectClass.IDEMPOTENT),
+        ({"trust": True}, {"read_only_hint": False}, EffectClass.IRREVERSIBLE),
+        ({"trust": True, "effects": {"get": "reconcilable"}}, {"read_only_hint": True}, EffectClass.RECONCILABLE),
+    ],
+)
+def test_effects(settings: dict[str, object], hints: dict[str, bool], effect: EffectClass):
+    config = ServerConfig.model_validate({"name": "s", "command": "c", **settings})
+    spec = mapping.spec(config, tool(hints))
+    assert (spec.name, spec.description, spec.effect) == ("s.get", "Get it", effect)
+    assert spec.risk is (Risk.LOW if effect is EffectClass.READ else Risk.MEDIUM)
+
+
+def test_structured_content_without_text_becomes_text():
+    answer = types.CallToolResult(content=[], structured_content={"a": 1})
+    assert mapping.result(answer) == ToolResult(ToolStatus.OK, '{"a": 1}', data={"a": 1})
+
+
+def test_blocks_are_joined_and_errors_marked():
+    blocks: list[types.ContentBlock] = [types.TextContent(text="a\n"), types.TextContent(text="b")]
+    assert mapping.result(types.CallToolResult(content=blocks, is_error=True)) == ToolResult(ToolStatus.ERROR, "a\n\nb")
+
+
+def test_broken_base64_is_described_too():
+    block = types.ImageContent(data="a", mime_type="image/png")
+    assert mapping.result(types.CallToolResult(content=[block])).text == "[image image/png, 1 bytes, not shown]"
