@@ -97,6 +97,20 @@ async def test_children_and_grandchildren_follow(bed: Bed):
     assert (await bed.row_of(below)).cancel_at == bed.clock.now()
 
 
+async def test_child_started_after_the_cancellation_follows_with_the_pump(bed: Bed):
+    parent = await bed.running()
+    await bed.journal.cancel(TENANT, parent.id, "bob", "enough")
+    child = bed.new(parent_id=parent.id)
+    await bed.append(parent, "child/late", children=(child,))
+    await bed.finish(parent, RunStatus.CANCELLED)
+    await bed.journal.pump()
+    row = await bed.row_of(child.id)
+    assert row.status is RunStatus.CANCELLED
+    assert row.result is not None
+    assert row.result.error is not None
+    assert row.result.error.detail == "cancelled by bob: enough"
+
+
 async def test_cancel_tells_the_parent(bed: Bed):
     parent = await bed.running()
     child = await bed.parked(parent_id=parent.id)

@@ -95,7 +95,11 @@ class MemoryJournal:
             state = draft.of_tenant(tenant, run_id)
             if state.run.status in TERMINAL and state.run.status is not RunStatus.CANCELLED:
                 raise RunEnded(run_id, state.run.status)
-            _stop(draft, state, by, reason)
+            stopping = [state]
+            while stopping:
+                state = stopping.pop()
+                _stop(draft, state, by, reason)
+                stopping += [each for each in draft.runs.values() if each.run.parent_id == state.run.id]
             return draft.runs[run_id].run
 
     async def pause(self, tenant: str, run_id: str) -> Run:
@@ -193,7 +197,11 @@ class MemoryJournal:
             slow = [state for state in draft.runs.values() if _disobedient(state.run, draft.now)]
             for state in slow:
                 draft.cancel(draft.runs[state.run.id])
-            return Pumped(len(woken), len(late), len(slow))
+            behind = [state for state in draft.runs.values() if _left_behind(draft, state.run)]
+            for state in behind:
+                parent = draft.runs[state.run.parent_id or ""]
+                _stop(draft, draft.runs[state.run.id], parent.asked_by, parent.asked_why)
+            return Pumped(len(woken), len(late), len(slow) + len(behind))
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[Draft]:
@@ -219,8 +227,11 @@ def _claim(draft: Draft, run: Run, worker_id: str) -> Claimed:
         started_at=run.started_at or draft.now,
     )
     draft.hint(run.id, HintKind.STATUS)
-    asked = tuple(interrupt for interrupt in draft.interrupts.values() if interrupt.run_id == run.id)
-    return Claimed(state.run, state.entries, state.unread(), state.effects, asked)
+    asked = sorted(
+        (interrupt for interrupt in draft.interrupts.values() if interrupt.run_id == run.id),
+        key=lambda interrupt: (interrupt.created_at, interrupt.id),
+    )
+    return Claimed(state.run, state.entries, state.unread(), state.effects, tuple(asked))
 
 
 def _intend(state: RunState, effect: Effect, now: datetime) -> RunState:
@@ -282,7 +293,7 @@ def _close(draft: Draft, interrupt: Interrupt, decision: Decision, status: Inter
 
 
 def _stop(draft: Draft, state: RunState, by: str, reason: str) -> None:
-    """Cancel a run and all below it."""
+    """Cancel one run, if it has not ended and nobody has asked before."""
     run = state.run
     if run.status not in TERMINAL and run.cancel_at is None:
         state = draft.change(replace(state, asked_by=by, asked_why=reason), cancel_at=draft.now)
@@ -290,8 +301,13 @@ def _stop(draft: Draft, state: RunState, by: str, reason: str) -> None:
             draft.hint(run.id, HintKind.CONTROL)
         else:
             draft.cancel(state)
-    for child in [each for each in draft.runs.values() if each.run.parent_id == run.id]:
-        _stop(draft, child, by, reason)
+
+
+def _left_behind(draft: Draft, run: Run) -> bool:
+    """Whether a run was started by one that is being, or was, cancelled."""
+    parent = draft.runs.get(run.parent_id or "")
+    asked = parent is not None and parent.run.cancel_at is not None
+    return asked and run.status not in TERMINAL and run.cancel_at is None
 
 
 def _due(run: Run, now: datetime) -> bool:

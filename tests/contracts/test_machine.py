@@ -1,0 +1,267 @@
+"""SQLite and memory side by side through random histories: same answers, same state, and the invariants of DESIGN §4.
+
+The clock stands between them, so that even times are the same.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ripieno.domain import ids
+from ripieno.domain.effects import EffectState
+from ripieno.domain.entries import EntryType, NewEntry
+from ripieno.domain.errors import RipienoError
+from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, InterruptStatus, NewInterrupt
+from ripieno.domain.runs import PARKED, TERMINAL, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
+from ripieno.ports import Append, EffectClose, InterruptFilter, Journal, Park, RunFilter
+from ripieno.store.dispatch_local import LocalDispatch
+from ripieno.testing.fake_clock import FakeClock
+from tests.contracts.bed import ENDING, STORES, TENANT, Bed, encoded, intent
+
+NUMBERS = st.integers(0, 5)
+KEYS = st.sampled_from("abc")
+STALE = st.sampled_from([0, 0, 0, 0, 0, -1])
+WAITING = st.sampled_from([RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING])
+
+
+class Journals(RuleBasedStateMachine):
+    """Every rule is one transaction, done on each store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.open = AsyncExitStack()
+        self.folder = tempfile.TemporaryDirectory()
+        self.clock = FakeClock()
+        self.beds: list[Bed] = []
+        self.runs: list[str] = []
+        self.turn = 0
+        self.decided: dict[str, tuple[Decision, ...]] = {}
+        self.ended: dict[str, Run] = {}
+
+    @initialize()
+    def begin(self) -> None:
+        for opener in STORES.values():
+            dispatch = LocalDispatch()
+            opened = opener(Path(self.folder.name), self.clock, dispatch)
+            store = self.runner.run(self.open.enter_async_context(opened))
+            self.beds.append(Bed(store, self.clock, dispatch))
+
+    def teardown(self) -> None:
+        self.runner.run(self.open.aclose())
+        self.runner.close()
+        self.folder.cleanup()
+
+    def both(self, transaction: Callable[[Journal], Awaitable[Any]]) -> Any:
+        """Do it on every store; the answers, or the kinds of refusal, must agree."""
+
+        async def outcome(bed: Bed) -> Any:
+            try:
+                answer: Any = await transaction(bed.journal)
+            except RipienoError as error:
+                return error.code
+            return tuple(cast("Sequence[Any]", answer)) if isinstance(answer, Sequence) else answer
+
+        first, *others = [self.runner.run(outcome(bed)) for bed in self.beds]
+        assert all(other == first for other in others), (first, others)
+        return first
+
+    def run_of(self, number: int) -> Run:
+        run_id = self.runs[number % len(self.runs)]
+        return self.runner.run(self.beds[0].records.run(TENANT, run_id))
+
+    def key(self, key: str) -> str:
+        """Keys are mostly new, and sometimes an old one again."""
+        self.turn += 1
+        return f"{key}{self.turn // 2}"
+
+    # -- rules ---------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.runs) < 6)
+    @rule(parent=st.none() | NUMBERS, lane=st.sampled_from(["interactive", "default", "batch"]), priority=NUMBERS)
+    def start(self, parent: int | None, lane: str, priority: int) -> None:
+        parent_id = self.runs[parent % len(self.runs)] if parent is not None and self.runs else None
+        run = self.new(lane=lane, priority=priority, parent_id=parent_id)
+        assert self.both(lambda journal: journal.start(run)) is True
+        self.runs.append(run.id)
+
+    def new(self, **fields: Any) -> NewRun:
+        run_id = self.clock.new_id(ids.RUN)
+        return NewRun(run_id, TENANT, RunKind.AGENT, "clerk", "v1", "ses_1", RunInput("go"), "alice", **fields)
+
+    @rule(slots=st.integers(1, 4))
+    def claim(self, slots: int) -> None:
+        claimed = self.both(lambda journal: journal.claim("w1", slots))
+        assert len({each.run.id for each in claimed}) == len(claimed) <= slots
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, stale=STALE, key=KEYS, consumed=st.none() | st.integers(1, 3), asks=st.booleans())
+    def append(self, number: int, stale: int, key: str, consumed: int | None, asks: bool) -> None:
+        run = self.run_of(number)
+        key = self.key(key)
+        asked = NewInterrupt(
+            id=ids.derive(ids.APPROVAL, run.id, key),
+            key=key,
+            kind=InterruptKind.APPROVAL,
+            subject_hash="hash",
+            request={},
+            expires_at=self.beds[0].after(4),
+        )
+        entries = (
+            NewEntry(key, EntryType.MODEL_REPLIED, {"n": self.turn}),
+            NewEntry(f"{key}+", EntryType.TOOL_RETURNED, {}),
+        )
+        batch = Append(
+            run.id,
+            run.epoch + stale,
+            entries,
+            consumed=(consumed,) if consumed else (),
+            interrupts=(asked,) if asks else (),
+        )
+        answer = self.both(lambda journal: journal.append(batch))
+        assert stale == 0 or answer == "leg_lost"
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, key=KEYS, attempt=st.integers(1, 2))
+    def intend(self, number: int, key: str, attempt: int) -> None:
+        run = self.run_of(number)
+        entry = NewEntry(self.key(f"{key}/intent"), EntryType.EFFECT_INTENDED, {})
+        batch = Append(run.id, run.epoch, (entry,), intents=(intent(run, key, attempt),))
+        answer = self.both(lambda journal: journal.append(batch))
+        assert not (isinstance(answer, tuple) and (run.hold or run.cancel_at))
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, key=KEYS, state=st.sampled_from([EffectState.DONE, EffectState.FAILED]))
+    def close(self, number: int, key: str, state: EffectState) -> None:
+        run = self.run_of(number)
+        entry = NewEntry(self.key(key), EntryType.TOOL_RETURNED, {})
+        batch = Append(run.id, run.epoch, (entry,), closes=(EffectClose(key, 1, state),))
+        self.both(lambda journal: journal.append(batch))
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS)
+    def start_child(self, number: int) -> None:
+        run = self.run_of(number)
+        child = self.new(parent_id=run.id, parent_key="child", root_id=run.root_id)
+        batch = Append(
+            run.id, run.epoch, (NewEntry(self.key("child"), EntryType.CHILD_STARTED, {}),), children=(child,)
+        )
+        if isinstance(self.both(lambda journal: journal.append(batch)), tuple):
+            self.runs.append(child.id)
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, dedupe=KEYS)
+    def send(self, number: int, dedupe: str) -> None:
+        run = self.run_of(number)
+        answer = self.both(lambda journal: journal.send(TENANT, run.id, "note", {"n": self.turn}, dedupe))
+        woken = run.status in PARKED and not run.hold and isinstance(answer, int) and answer > run.inbox_seq
+        assert self.run_of(number).status == (RunStatus.QUEUED if woken else run.status)
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, kind=st.sampled_from([DecisionKind.APPROVE, DecisionKind.DENY, DecisionKind.ANSWER]))
+    def decide(self, number: int, kind: DecisionKind) -> None:
+        which = InterruptFilter()
+        asked = self.runner.run(self.beds[0].records.interrupts(TENANT, which, 6))
+        interrupt_id = asked[number % len(asked)].id if asked else "apr_0"
+        self.both(lambda journal: journal.decide(TENANT, interrupt_id, Decision(kind, f"person{number}")))
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, what=st.sampled_from(["cancel", "pause", "pause", "resume", "resume"]))
+    def control(self, number: int, what: str) -> None:
+        run_id = self.run_of(number).id
+        match what:
+            case "cancel":
+                self.both(lambda journal: journal.cancel(TENANT, run_id, "bob", "why"))
+            case "pause":
+                self.both(lambda journal: journal.pause(TENANT, run_id))
+            case _:
+                self.both(lambda journal: journal.resume(TENANT, run_id))
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, stale=STALE, status=WAITING, behind=st.sampled_from([0, 0, 1]), wake=st.none() | NUMBERS)
+    def park(self, number: int, stale: int, status: RunStatus, behind: int, wake: int | None) -> None:
+        run = self.run_of(number)
+        wake_at = None if wake is None else self.beds[0].after(wake)
+        wish = Park(run.id, run.epoch + stale, status, run.inbox_seq - behind, ({"for": "x"},), wake_at)
+        answer = self.both(lambda journal: journal.park(wish))
+        assert answer in {True, False, "leg_lost"}
+        assert not (answer is True and behind and run.cancel_at is None), "a message was passed over"
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, stale=STALE, status=st.sampled_from(sorted(TERMINAL)))
+    def finish(self, number: int, stale: int, status: RunStatus) -> None:
+        run = self.run_of(number)
+        kind, reason = ENDING[status]
+        result = RunResult(status, reason, "42")
+        ending = NewEntry("end", kind, {"result": encoded(result)})
+        self.both(lambda journal: journal.finish(run.id, run.epoch + stale, ending, result))
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, stale=STALE)
+    def release(self, number: int, stale: int) -> None:
+        run = self.run_of(number)
+        self.both(lambda journal: journal.release(run.id, run.epoch + stale))
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, stale=STALE)
+    def unread(self, number: int, stale: int) -> None:
+        run = self.run_of(number)
+        self.both(lambda journal: journal.unread(run.id, run.epoch + stale))
+
+    @rule()
+    def recover(self) -> None:
+        self.both(lambda journal: journal.recover())
+
+    @rule(seconds=st.sampled_from([0, 1, 3, 6]))
+    def pump(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+        self.both(lambda journal: journal.pump())
+
+    # -- what must hold after each -------------------------------------------------------------------------------
+
+    @invariant()
+    def stores_agree_and_promises_hold(self) -> None:
+        if self.beds:
+            states = [self.runner.run(self.state(bed)) for bed in self.beds]
+            assert all(state == states[0] for state in states)
+            runs, interrupts = states[0]
+            for run, entries, effects in runs:
+                self.check(run, entries, effects)
+            for interrupt in interrupts:
+                self.check_interrupt(interrupt)
+
+    async def state(self, bed: Bed) -> tuple[list[Any], list[Any]]:
+        runs: list[Any] = []
+        for run in await bed.records.runs(TENANT, RunFilter(), 100):
+            entries = await bed.records.entries(TENANT, run.id)
+            runs.append((run, list(entries), list(await bed.records.effects(TENANT, run.id))))
+        return runs, list(await bed.records.interrupts(TENANT, InterruptFilter(), 100))
+
+    def check(self, run: Run, entries: list[Any], effects: list[Any]) -> None:
+        assert [entry.seq for entry in entries] == list(range(1, run.last_seq + 1))
+        epochs = [entry.epoch for entry in entries]
+        assert epochs == sorted(epochs)
+        assert not epochs or epochs[-1] <= run.epoch
+        assert (run.cancel_at is None) or run.status in {RunStatus.RUNNING, *TERMINAL}
+        assert not (run.hold and run.status in {RunStatus.QUEUED, *PARKED - {RunStatus.PAUSED}})
+        if run.status in TERMINAL:
+            assert entries[-1].key == "end"
+            assert all(effect.state is not EffectState.INTENDED for effect in effects)
+            assert self.ended.setdefault(run.id, run) == run, "what has ended changed"
+
+    def check_interrupt(self, interrupt: Interrupt) -> None:
+        if interrupt.decisions:
+            assert len(interrupt.decisions) == 1
+            assert self.decided.setdefault(interrupt.id, interrupt.decisions) == interrupt.decisions
+        assert (interrupt.status is not InterruptStatus.PENDING) or interrupt.run_id not in self.ended
+
+
+TestJournals = Journals.TestCase
+TestJournals.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
