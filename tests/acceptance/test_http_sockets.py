@@ -101,11 +101,14 @@ async def test_a_socket_is_closed_when_the_server_stops():
 
 
 async def test_what_a_client_says_is_not_listened_to():
-    async with live() as server:
+    holding = gate()
+    async with live(tools={"math.add": holding.answer}) as server:
         run_id = await server.start()
         async with connect(address(server, f"/v1/streams/{run_id}")) as socket:
             await socket.send("hello")
             await socket.send(b"\x00")
+            await (await socket.ping())  # an answer means that what was sent before has arrived
+            holding.may.set()
             assert (await told(socket))[-1]["type"] == "end"
 
 

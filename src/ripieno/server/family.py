@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from ripieno.domain.errors import WhichInterrupt
 from ripieno.domain.interrupts import Interrupt, InterruptKind, InterruptStatus
-from ripieno.domain.runs import TERMINAL, Run, RunStatus
+from ripieno.domain.runs import TERMINAL, Run, RunKind, RunStatus
 from ripieno.engine.api import FOR_A_PERSON
 from ripieno.ports import InterruptFilter, Records, RunFilter
 from ripieno.server.services import Services
 
-LOOK_SECONDS = 0.5
+TEAM_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 2.0
 MANY = 100
 AWAITS_CHILDREN = frozenset({RunStatus.WAITING, RunStatus.PAUSED})
 
@@ -45,11 +46,16 @@ async def the_open_one(services: Services, run: Run, interrupt_id: str | None, k
 async def settled(services: Services, run: Run, seconds: float) -> tuple[Run, Sequence[Interrupt]]:
     """The run, when it has ended or it or a run below it waits for a person, or when the time is up."""
     ends = services.clock.monotonic() + seconds
+    # A run wakes its waiters itself; only what the members of a team ask has to be looked for.
+    look = TEAM_LOOK_SECONDS if run.kind is RunKind.TEAM else LOOK_SECONDS
     while True:
         left = max(0.0, ends - services.clock.monotonic())
-        run = await services.engine.wait(run.tenant, run.id, min(left, LOOK_SECONDS))
+        run = await services.engine.wait(run.tenant, run.id, min(left, look))
         asked = await open_interrupts(services.records, run)
-        if run.status in TERMINAL or run.status in FOR_A_PERSON or left <= 0 or services.stopping.is_set():
+        if _is_settled(run, asked) or left <= 0 or services.stopping.is_set():
             return run, asked
-        if asked and run.status is RunStatus.WAITING:
-            return run, asked
+
+
+def _is_settled(run: Run, asked: Sequence[Interrupt]) -> bool:
+    waits_for_a_person = run.status in FOR_A_PERSON or (run.status is RunStatus.WAITING and bool(asked))
+    return waits_for_a_person or run.status in TERMINAL

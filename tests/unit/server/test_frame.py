@@ -10,6 +10,7 @@ import pytest
 
 from ripieno.domain.errors import LegLost, StoreBusy
 from ripieno.ports import Counts
+from ripieno.server import errors
 from ripieno.server.app import create_app
 from ripieno.server.frame import canonical
 from ripieno.testing.given_definitions import GivenDefinitions
@@ -86,6 +87,11 @@ async def test_what_is_away_says_when_to_come_back(retry_after: float | None, he
         response = await answer_to(door, StoreBusy("held by 42", retry_after))
     assert (response.status_code, response.json()["code"]) == (503, "store_busy")
     assert response.headers["retry-after"] == header
+
+
+def test_an_error_of_no_family_is_not_told():
+    response = errors.answer({"type": "http", "path": "/x"}, RuntimeError("secret"))
+    assert (response.status_code, b"secret" in response.body, b'"instance":"/x"' in response.body) == (500, False, True)
 
 
 class Away:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.principals import Principal
 from ripieno.domain.usage import Usage
 from ripieno.governance.access import StaticAccess
+from ripieno.ports import Append
 from ripieno.server.app import create_app
 from ripieno.testing.recording_tools import Scripted
 from ripieno.testing.scripted_model import answers, calls, says
@@ -238,6 +240,20 @@ async def test_every_address_is_served_under_three_prefixes_with_and_without_a_s
         run = await door.post(f"{prefix}/runs{slash}", {"goal": "add"}, 201)
         assert (await door.get(f"{prefix}/runs/{run['id']}{slash}"))["id"] == run["id"]
         assert (await door.get(f"{prefix}/health/live{slash}"))["status"] == "healthy"
+
+
+async def test_a_long_journal_is_read_page_by_page():
+    async with open_door(works=False) as door:
+        run = await door.post("/v1/runs", {"goal": "add"}, 201)
+        journal = door.platform.ports.journal
+        (claimed,) = await journal.claim("worker", 1)
+        body = {"code": "model_unavailable", "detail": "429"}
+        for page in range(5):
+            keys = (f"g1/turn/{page * 500 + n}/model" for n in range(500))
+            lines = tuple(NewEntry(key, EntryType.MODEL_FAILED, body) for key in keys)
+            await journal.append(Append(run["id"], claimed.run.epoch, lines))
+        tasks = (await door.get(f"/v1/runs/{run['id']}/tasks"))["data"]
+        assert [task["seq"] for task in tasks] == list(range(1, 2501))
 
 
 async def test_many_runs_at_once():
