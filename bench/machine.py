@@ -18,6 +18,7 @@ def facts(folder: Path) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}",
         "disk": f"{_file_system(folder)}, fsync of 4 kB takes {_sync_ms(folder):.2f} ms (median)",
+        "busy": f"{os.getloadavg()[0]:.1f} processes on average in the minute before (0 is best)",
         "at": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
     }
 
