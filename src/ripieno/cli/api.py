@@ -30,13 +30,23 @@ PASSING = frozenset({429, 502, 503, 504})
 class Api:
     """One server. `here` says that it runs inside this process and ends with it."""
 
-    def __init__(self, url: str, key: str | None, clock: Clock, *, here: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        clock: Clock,
+        *,
+        here: bool,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
         if not url.startswith(("http://", "https://")):
             raise Stop(Exit.USAGE, "usage", f"{url} is not the URL of a server; it must begin with http:// or https://")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx2.Timeout(SECONDS, connect=CONNECT_SECONDS)
         try:
-            self._client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+            self._client = httpx2.AsyncClient(
+                base_url=url, headers=headers, timeout=timeout, transport=transport, trust_env=False
+            )
         except (httpx2.InvalidURL, ValueError) as error:
             raise Stop(Exit.USAGE, "usage", f"{url} is not a URL: {error}") from None
         self.url = url

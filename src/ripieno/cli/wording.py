@@ -10,6 +10,9 @@ from datetime import datetime
 
 from ripieno.domain.jsons import Json, JsonObject
 
+NOTE_LENGTH = 24
+"""Of the note that says how long a cut text is: a text is only cut where that saves something."""
+
 KEPT = "\n\t"
 CONTROL = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
@@ -36,7 +39,7 @@ def arguments(given: JsonObject, limit: int = 120) -> str:
 
 def _shortened(value: Json, length: int) -> Json:
     match value:
-        case str() if len(value) > length:
+        case str() if len(value) > length + NOTE_LENGTH:
             return f"{value[:length]}… ({len(value):,} characters)"
         case dict():
             return {key: _shortened(item, length) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
