@@ -18,8 +18,9 @@ from ripieno.engine.api import Engine
 from ripieno.engine.opening import Opening, Surroundings
 from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
+from ripieno.engine.performers.own_tools import RESERVED, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer
-from ripieno.engine.performers.tools import ToolPerformer
+from ripieno.engine.performers.tools import Rules, ToolPerformer
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
@@ -99,10 +100,12 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
         model_seconds=ports.model_seconds,
     )
     people = PeoplePerformer(ports.clock)
+    children = ChildPerformer(ports.definitions)
+    own_tools = OwnToolPerformer(people, children)
     performers = Performers(
         models=ModelPerformer(ports.model, ports.dispatch, ports.clock),
-        tools=ToolPerformer(ports.tools, ports.gate, ports.check, people, ports.clock),
-        children=ChildPerformer(ports.definitions),
+        tools=ToolPerformer(ports.tools, own_tools, Rules(ports.gate, ports.check), people, ports.clock),
+        children=children,
     )
     runner = Runner(ports.journal, Opening(around, ports.clock), performers, ports.clock)
     worker = Worker(ports.journal, ports.records, runner, ports.dispatch, ports.clock, options)
@@ -266,7 +269,7 @@ async def _tools(settings: Settings, extra: Mapping[str, Toolset], clock: Clock,
     await prove(client)
     toolsets: dict[str, Toolset] = {**builtin_toolsets(client, clock), **extra}
     for name, server in mcp_config.load(settings.config / "mcp_servers.yaml").items():
-        if name in toolsets:
+        if name in toolsets or name in RESERVED:
             raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
     limit = settings.tools.result_bytes

@@ -52,7 +52,10 @@ class ToolCall:
 
 
 class ToolStatus(StrEnum):
-    """How a call ended. Everything but `OK` is told to the model as an error; the run goes on."""
+    """How a call ended. Everything but `OK` is told to the model as an error; the run goes on.
+
+    After `TIMEOUT` and `LOST` nobody knows whether the call took effect.
+    """
 
     OK = "ok"
     ERROR = "error"
@@ -60,9 +63,14 @@ class ToolStatus(StrEnum):
     INVALID_RESULT = "invalid_result"
     UNKNOWN_TOOL = "unknown_tool"
     TIMEOUT = "timeout"
+    LOST = "lost"
     UNAVAILABLE = "unavailable"
     DENIED = "denied"
     NOT_SENT = "not_sent"
+
+
+UNSEEN = frozenset({ToolStatus.TIMEOUT, ToolStatus.LOST})
+"""Outcomes after which the effect of a call is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ripieno.engine.core.commands import Program
 from ripieno.engine.core.patterns.review import Member, TeamJob, review_team
 from ripieno.engine.instructions import render
 from ripieno.engine.leg import Leg
+from ripieno.engine.performers.own_tools import RESERVED, own_tools
 from ripieno.engine.performers.tools import Workbench
 from ripieno.ports import Clock, Definitions, Records, SchemaCheck, Toolset
 
@@ -113,7 +114,12 @@ class Opening:
         if not definition.tools:
             return ()
         specs = await self._around.tools.list(self._listing(run, definition))
-        return tuple(self._around.select(specs, definition.tools))
+        found = self._around.select(specs, definition.tools)
+        named = [pattern for pattern in definition.tools if pattern.partition(".")[0] in RESERVED]
+        if not named:
+            return tuple(found)
+        own = own_tools(await self._around.definitions.agents(), definition)
+        return (*found, *self._around.select(own, named))
 
     def _listing(self, run: Run, definition: AgentDefinition) -> ToolContext:
         return ToolContext(run.tenant, self._around.workspace(run), run.id, definition.name)

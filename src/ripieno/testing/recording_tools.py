@@ -82,7 +82,7 @@ class RecordingTools:
         try:
             return result(await _answer(line.answer, turn, call.arguments))
         except Exception as error:  # noqa: BLE001 - scripted failures are results, as those of real tools
-            return failed(call.name, error)
+            return failed(call.name, error, line.effect)
 
     def arguments(self, name: str) -> Sequence[JsonObject]:
         """The arguments of each call of one tool so far."""

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from ripieno.domain import errors
+from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import Problem
 from ripieno.domain.tools import ToolResult, ToolStatus
 
@@ -27,11 +28,11 @@ class ToolMissing(ToolFailed):
     status = ToolStatus.UNAVAILABLE
 
 
-def failed(tool: str, error: Exception) -> ToolResult:
+def failed(tool: str, error: Exception, effect: EffectClass = EffectClass.READ) -> ToolResult:
     """The result of a call that ended in an exception.
 
     Errors that were raised on purpose speak for themselves. Of all others only the kind is told, because their text
-    may hold paths, queries or secrets; the log has the rest.
+    may hold paths, queries or secrets; the log has the rest. Where such a call could change the world it is lost.
     """
     match error:
         case ToolFailed():
@@ -46,7 +47,13 @@ def failed(tool: str, error: Exception) -> ToolResult:
             return ToolResult(ToolStatus.TIMEOUT, f"{tool} waited too long for something it needs.")
         case _:
             _log.warning("tool %s failed", tool, exc_info=error)
-            return ToolResult(ToolStatus.ERROR, f"{tool} failed ({type(error).__name__}).")
+            return _broken(f"{tool} failed ({type(error).__name__}).", effect)
+
+
+def _broken(text: str, effect: EffectClass) -> ToolResult:
+    if effect is EffectClass.READ:
+        return ToolResult(ToolStatus.ERROR, text)
+    return ToolResult(ToolStatus.LOST, f"{text} It is not known whether it took effect.")
 
 
 def invalid_arguments(tool: str, problems: Sequence[Problem]) -> ToolResult:

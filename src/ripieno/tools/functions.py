@@ -131,7 +131,7 @@ class FunctionToolset:
                 return result(await made.function(**bound))
             return result(await self._threads.run(lambda: made.function(**bound)))
         except Exception as error:  # noqa: BLE001 - whatever a tool does wrong is a result
-            return failed(call.name, error)
+            return failed(call.name, error, made.spec.effect)
 
 
 def result(value: object) -> ToolResult:

@@ -42,7 +42,7 @@ class TimedToolset:
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is an outcome of the call
             if timer.expired() and isinstance(error, TimeoutError):
                 return _late(call.name, spec, seconds)
-            return failed(call.name, error)
+            return failed(call.name, error, spec.effect if spec else EffectClass.IRREVERSIBLE)
 
     def _seconds(self, spec: ToolSpec | None, context: ToolContext) -> float:
         seconds = spec.timeout if spec else DEFAULT_SECONDS

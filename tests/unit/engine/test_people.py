@@ -1,6 +1,7 @@
 """Runs that ask people."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -134,33 +135,44 @@ async def test_an_interrupt_of_another_run_is_not_found(make: Any):
 
 
 LOST = [ToolResult(ToolStatus.TIMEOUT, "no answer"), "paid"]
+BROKEN = [RuntimeError("a bug, after or before the payment"), "paid"]
 
 
-@pytest.mark.parametrize(
-    ("decision", "fields", "told", "states", "called"),
-    [
-        (DecisionKind.COMMITTED, {"answer": "receipt 7"}, "receipt 7", [EffectState.DONE], 1),
-        (DecisionKind.RETRY, {}, "paid", [EffectState.UNKNOWN, EffectState.DONE], 2),
-        (
-            DecisionKind.ABANDON,
-            {},
-            "error: given up by bob; nobody knows whether it happened",
-            [EffectState.ABANDONED],
-            1,
-        ),
-    ],
-)
+@dataclass(frozen=True)
+class Verdict:
+    """What a person says of a lost payment, and what must come of it."""
+
+    decision: DecisionKind
+    answer: str | None
+    told: str
+    states: tuple[EffectState, ...]
+
+    @property
+    def calls(self) -> int:
+        return len(self.states)
+
+
+ABANDONED = "error: given up by bob; nobody knows whether it happened"
+VERDICTS = [
+    Verdict(DecisionKind.COMMITTED, "receipt 7", "receipt 7", (EffectState.DONE,)),
+    Verdict(DecisionKind.RETRY, None, "paid", (EffectState.UNKNOWN, EffectState.DONE)),
+    Verdict(DecisionKind.ABANDON, None, ABANDONED, (EffectState.ABANDONED,)),
+]
+
+
+@pytest.mark.parametrize("verdict", VERDICTS, ids=[verdict.decision for verdict in VERDICTS])
+@pytest.mark.parametrize("lost", [LOST, BROKEN], ids=["timeout", "exception"])
 async def test_an_irreversible_effect_of_which_nobody_knows_is_put_to_a_person(
-    make: Any, decision: DecisionKind, fields: dict[str, Any], told: str, states: list[EffectState], called: int
+    make: Any, lost: list[Any], verdict: Verdict
 ):
-    bench = await make([calls(("shop.pay", {"eur": 3})), says("ok")], {"shop.pay": pay(LOST)})
+    bench = await make([calls(("shop.pay", {"eur": 3})), says("ok")], {"shop.pay": pay(lost)})
     run = await bench.start()
     interrupt = await bench.asked(run)
     assert interrupt.kind is InterruptKind.UNKNOWN_EFFECT
     assert (await bench.until(run, RunStatus.AWAITING_INPUT)).status is RunStatus.AWAITING_INPUT
-    await bench.decide(interrupt, decision, **fields)
+    await bench.decide(interrupt, verdict.decision, answer=verdict.answer)
     await bench.ended(run)
-    assert bench.model.requests[1].messages[-1].text == told
+    assert bench.model.requests[1].messages[-1].text == verdict.told
     effects = await bench.platform.ports.records.effects("default", run.id)
-    assert [effect.state for effect in effects] == states
-    assert len(bench.tools.calls) == called
+    assert tuple(effect.state for effect in effects) == verdict.states
+    assert len(bench.tools.calls) == verdict.calls

@@ -231,6 +231,7 @@ def test_long_json_has_a_line_for_each_member():
 async def test_exceptions_become_results_without_internals(
     error: Exception, status: ToolStatus, words: str, hint: str | None
 ):
+    @tool(effect=EffectClass.READ)
     def fail() -> None:
         raise error
 
@@ -239,10 +240,20 @@ async def test_exceptions_become_results_without_internals(
 
 
 async def test_exit_in_a_tool_ends_the_call_alone():
+    @tool(effect=EffectClass.READ)
     def fail() -> None:
         raise SystemExit(3)
 
     assert (await call(fail, {})).text == "t.fail failed (RuntimeError)."
+
+
+async def test_an_exception_of_a_tool_that_changes_the_world_leaves_it_unknown_whether_it_did():
+    def fail() -> None:
+        raise ValueError("secret")
+
+    result = await call(fail, {})
+    assert result.status is ToolStatus.LOST
+    assert result.text == "t.fail failed (ValueError). It is not known whether it took effect."
 
 
 async def test_unknown_function():

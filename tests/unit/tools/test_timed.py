@@ -74,16 +74,21 @@ async def test_what_ends_in_time_passes():
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (ValueError("secret"), ToolStatus.ERROR),
+        (ValueError("secret"), ToolStatus.LOST),
         (TimeoutError("secret"), ToolStatus.TIMEOUT),
-        (ExceptionGroup("secret", [ValueError("secret")]), ToolStatus.ERROR),
+        (ExceptionGroup("secret", [ValueError("secret")]), ToolStatus.LOST),
     ],
 )
 async def test_exceptions_become_results(error: Exception, status: ToolStatus):
-    for toolset in (Raw(calling=error), Raw(listing=error)):
-        result = await TimedToolset(toolset, CLOCK).call(ToolCall("1", "t.a"), CONTEXT)
-        assert result.status is status
-        assert "secret" not in result.text
+    result = await TimedToolset(Raw(calling=error), CLOCK).call(ToolCall("1", "t.a"), CONTEXT)
+    assert result.status is status
+    assert "secret" not in result.text
+
+
+async def test_a_toolset_that_cannot_list_has_done_nothing():
+    result = await TimedToolset(Raw(listing=ValueError("secret")), CLOCK).call(ToolCall("1", "t.a"), CONTEXT)
+    assert result.status is ToolStatus.ERROR
+    assert "secret" not in result.text
 
 
 async def test_cancellation_passes_through():

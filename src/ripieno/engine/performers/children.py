@@ -2,6 +2,7 @@
 
 from ripieno.domain import ids, jsons
 from ripieno.domain.entries import EntryType, NewEntry
+from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, RunKind, RunResult, RunStatus
 from ripieno.engine.core.commands import AwaitChildren, ChildEnded, ChildStarted, StartChild
 from ripieno.engine.leg import Blocked, Leg
@@ -16,7 +17,7 @@ class ChildPerformer:
     def __init__(self, definitions: Definitions) -> None:
         self._definitions = definitions
 
-    async def start(self, leg: Leg, command: StartChild) -> ChildStarted:
+    async def start(self, leg: Leg, command: StartChild, metadata: JsonObject | None = None) -> ChildStarted:
         """Start the child, once: its id is derived from its parent and key."""
         if entry := leg.recorded.get(command.key):
             return ChildStarted(entry.body["run_id"])
@@ -38,6 +39,7 @@ class ChildPerformer:
             priority=parent.priority,
             deadline=parent.deadline,
             dry_run=parent.dry_run,
+            metadata=metadata or {},
         )
         body = {
             "run_id": child.id,

@@ -10,14 +10,15 @@ from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.policies import Action, Ruling, Verdict
-from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
+from ripieno.domain.tools import UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import CallEnded, PlannedCall
 from ripieno.engine.leg import Leg
+from ripieno.engine.performers.own_tools import SOURCE, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.ports import Clock, EffectClose, Gate, SchemaCheck, Toolset
 
 MAX_ATTEMPTS = 3
-CLOSED_AS = {ToolStatus.OK: EffectState.DONE, ToolStatus.TIMEOUT: EffectState.UNKNOWN}
+CLOSED_AS = {ToolStatus.OK: EffectState.DONE, **dict.fromkeys(UNSEEN, EffectState.UNKNOWN)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,14 @@ class Workbench:
     definition: AgentDefinition
     specs: dict[str, ToolSpec]
     workspace: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decides whether a call may be made as it is."""
+
+    gate: Gate
+    check: SchemaCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +51,13 @@ class _Act:
 class ToolPerformer:
     """Takes each call through the gate, the ledger and the toolset."""
 
-    def __init__(self, tools: Toolset, gate: Gate, check: SchemaCheck, people: PeoplePerformer, clock: Clock) -> None:
+    def __init__(
+        self, tools: Toolset, own: OwnToolPerformer, rules: Rules, people: PeoplePerformer, clock: Clock
+    ) -> None:
         self._tools = tools
-        self._gate = gate
-        self._check = check
+        self._own = own
+        self._gate = rules.gate
+        self._check = rules.check
         self._people = people
         self._clock = clock
 
@@ -62,6 +74,9 @@ class ToolPerformer:
         permitted = await self._permit(leg, bench, planned, spec)
         if isinstance(permitted, ToolResult):
             return await self._refuse(leg, planned, permitted)
+        if permitted.spec.source == SOURCE:
+            result = await self._own.perform(leg, planned.key, permitted.spec, permitted.arguments)
+            return await self._record(leg, permitted, result)
         if permitted.spec.effect is EffectClass.READ:
             result, ms = await self._call(leg, bench, permitted)
             return await self._record(leg, permitted, result, ms=ms)
@@ -126,7 +141,7 @@ class ToolPerformer:
         act = replace(act, attempt=len(before) + 1)
         await self._intend(leg, act)
         result, ms = await self._call(leg, bench, act)
-        if result.status is ToolStatus.TIMEOUT and act.attempt < MAX_ATTEMPTS:
+        if result.status in UNSEEN and act.attempt < MAX_ATTEMPTS:
             return await self._act_once(leg, bench, act)
         return await self._close(leg, act, result, ms)
 

@@ -66,10 +66,10 @@ class McpToolset:
 
 
 def _lost(name: str, spec: ToolSpec | None) -> ToolResult:
-    """A call that was sent and never answered: to the effect ledger that is the same as one that ran out of time."""
+    """A call that was sent and never answered."""
     if spec is not None and spec.effect is EffectClass.READ:
         return ToolResult(ToolStatus.UNAVAILABLE, f"{name}: the server was lost during the call.")
     return ToolResult(
-        ToolStatus.TIMEOUT,
+        ToolStatus.LOST,
         f"{name}: the server was lost during the call. It is not known whether it took effect.",
     )

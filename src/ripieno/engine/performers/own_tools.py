@@ -1,0 +1,109 @@
+"""The engine's own tools: ask the person whose run it is, give work to another agent and wait for it."""
+
+from collections.abc import Sequence
+
+from ripieno.domain import jsons
+from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.effects import EffectClass
+from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.runs import RunInput, RunStatus
+from ripieno.domain.tools import ToolResult, ToolSpec, ToolStatus
+from ripieno.engine.core.commands import AwaitChildren, StartChild
+from ripieno.engine.leg import Leg
+from ripieno.engine.performers.children import ChildPerformer
+from ripieno.engine.performers.people import PeoplePerformer, Question
+
+SOURCE = "engine"
+RESERVED = frozenset({"agent", "person"})
+"""Toolset names that are the engine's. A wild card never means them: they must be named, as in `agent.*`."""
+
+MAX_DEPTH = 5
+"""How deep agents may give work to agents."""
+
+ASK_PERSON = ToolSpec(
+    name="person.ask",
+    description="Ask the person whose run this is one question, and wait for the answer, which may take days.",
+    input_schema={
+        "type": "object",
+        "properties": {
+            "question": {"type": "string", "minLength": 1},
+            "options": {"type": "array", "items": {"type": "string"}, "description": "Answers to choose from."},
+        },
+        "required": ["question"],
+        "additionalProperties": False,
+    },
+    effect=EffectClass.READ,
+    source=SOURCE,
+    keywords=("clarify", "question"),
+)
+
+
+def delegation(agent: AgentDefinition) -> ToolSpec:
+    """The tool by which other agents give work to this one."""
+    return ToolSpec(
+        name=f"agent.{agent.name}",
+        description=f"Give a piece of work to the agent {agent.name} and wait for its answer. {agent.description}",
+        input_schema={
+            "type": "object",
+            "properties": {
+                "goal": {"type": "string", "minLength": 1, "description": "What to do; it sees nothing else."},
+                "data": {"type": "object", "description": "Material for it."},
+            },
+            "required": ["goal"],
+            "additionalProperties": False,
+        },
+        effect=EffectClass.READ,
+        source=SOURCE,
+        keywords=agent.capabilities,
+    )
+
+
+def own_tools(agents: Sequence[AgentDefinition], asking: AgentDefinition) -> list[ToolSpec]:
+    """All of them, as the asking agent may call them: it cannot give work to itself."""
+    return [ASK_PERSON, *(delegation(agent) for agent in agents if agent.name != asking.name)]
+
+
+class OwnToolPerformer:
+    """Performs them through the journal; both wait without a leg."""
+
+    def __init__(self, people: PeoplePerformer, children: ChildPerformer) -> None:
+        self._people = people
+        self._children = children
+
+    async def perform(self, leg: Leg, key: str, spec: ToolSpec, arguments: JsonObject) -> ToolResult:
+        """The result.
+
+        Raises:
+            Blocked: The person has not answered, or the child has not ended.
+        """
+        if spec.name == ASK_PERSON.name:
+            return await self._ask(leg, key, arguments)
+        return await self._delegate(leg, key, spec.name.removeprefix("agent."), arguments)
+
+    async def _ask(self, leg: Leg, key: str, arguments: JsonObject) -> ToolResult:
+        question = Question(InterruptKind.QUESTION, jsons.digest(arguments), arguments, "low", ())
+        decision = await self._people.ask(leg, f"{key}/question", question)
+        return answered(decision)
+
+    async def _delegate(self, leg: Leg, key: str, agent: str, arguments: JsonObject) -> ToolResult:
+        depth = int(leg.run.metadata.get("depth", 0)) + 1
+        if depth > MAX_DEPTH:
+            return ToolResult(ToolStatus.ERROR, f"work was handed on {MAX_DEPTH} times already; do it yourself")
+        task = RunInput(arguments["goal"], arguments.get("data"), model=leg.run.input.model)
+        start = StartChild(f"{key}/child", agent, task)
+        await self._children.start(leg, start, {"depth": depth})
+        (ended,) = await self._children.await_any(leg, AwaitChildren((start.key,)))
+        result = ended.result
+        if result.status is RunStatus.COMPLETED:
+            return ToolResult(ToolStatus.OK, result.answer, result.value)
+        why = result.error.detail if result.error else result.exit_reason.value
+        return ToolResult(ToolStatus.ERROR, f"{agent} {result.status.value}: {why}")
+
+
+def answered(decision: Decision) -> ToolResult:
+    """What a person said, or that nobody did, as a tool's result."""
+    if decision.kind is not DecisionKind.ANSWER:
+        return ToolResult(ToolStatus.UNAVAILABLE, f"nobody answered: {decision.reason or decision.kind.value}")
+    answer = decision.answer
+    return ToolResult(ToolStatus.OK, answer if isinstance(answer, str) else jsons.canonical(answer), answer)
