@@ -44,10 +44,6 @@ class Transaction:
         """Execute; answers how many rows were changed."""
         return self.connection.execute(sql, parameters).rowcount
 
-    def many(self, sql: str, parameters: Sequence[Parameters]) -> int:
-        """Execute once for each; answers how many rows were changed in all."""
-        return self.connection.executemany(sql, parameters).rowcount
-
     def hint(self, run_id: str, *kinds: HintKind) -> None:
         """Leave hints, to be published after the commit."""
         self.hints.extend(Hint(kind, run_id) for kind in kinds)

@@ -4,7 +4,6 @@ from sqlite3 import Row
 
 from ripieno.domain import jsons
 from ripieno.domain.entries import Entry, EntryType, NewEntry
-from ripieno.domain.errors import RunEnded
 from ripieno.domain.runs import TERMINAL, ExitReason, RunError, RunResult, RunStatus
 from ripieno.ports import HintKind
 from ripieno.store.bodies import dump
@@ -43,8 +42,6 @@ def cancel(tx: Transaction, run: Row, by: str, reason: str) -> Entry:
 def end(tx: Transaction, run: Row, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
     """Write the ending of a run of which the row was read in this transaction and that has not ended."""
     run_id: str = run["id"]
-    if run["status"] in TERMINAL:
-        raise RunEnded(run_id, run["status"])
     entry = Entry(run_id, run["last_seq"] + 1, ending.key, ending.type, ending.body, tx.now, epoch)
     append.write(tx, entry)
     outcome = jsons.encode(result)
