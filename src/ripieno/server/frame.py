@@ -8,6 +8,7 @@ import re
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from ripieno.ports import Clock
 from ripieno.server import errors
@@ -58,12 +59,13 @@ class FramedApp:
                     out.setdefault(name, value)
             await send(message)
 
-        try:
-            await self._app(scope, receive, framed)
-        except Exception as error:  # noqa: BLE001 - the edge: what falls out here is logged and answered
-            response = errors.defect(scope, error)
-            if scope["type"] == "http" and not started:
-                await response(scope, receive, framed)
+        with bound_contextvars(trace_id=trace_id, request_id=request_id):
+            try:
+                await self._app(scope, receive, framed)
+            except Exception as error:  # noqa: BLE001 - the edge: what falls out here is logged and answered
+                response = errors.defect(scope, error)
+                if scope["type"] == "http" and not started:
+                    await response(scope, receive, framed)
 
 
 class AliasedApp:

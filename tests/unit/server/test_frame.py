@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.contextvars import get_contextvars
 
 from ripieno.domain.errors import LegLost, StoreBusy
 from ripieno.ports import Counts
@@ -47,6 +48,28 @@ async def test_rubbish_is_replaced(request_id: str, trace: str):
     assert headers["x-request-id"].startswith("req_")
     assert TRACE not in headers["traceparent"]
     assert "0" * 32 not in headers["traceparent"]
+
+
+class Curious(GivenDefinitions):
+    """Definitions that remember what a log line would carry while they were asked."""
+
+    carried: Mapping[str, Any] = {}
+
+    async def agents(self) -> Any:
+        self.carried = get_contextvars()
+        return []
+
+
+async def test_what_is_logged_meanwhile_carries_the_trace():
+    curious = Curious([])
+    async with (
+        open_door(works=False) as door,
+        client_of(create_app(replace(door.services, definitions=curious))) as client,
+    ):
+        response = await client.get("/v1/agents")
+    assert curious.carried["request_id"] == response.headers["x-request-id"]
+    assert curious.carried["trace_id"] == response.headers["traceparent"].split("-")[1]
+    assert get_contextvars() == {}
 
 
 class Broken(GivenDefinitions):
