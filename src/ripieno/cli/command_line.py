@@ -50,20 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(run_command(arguments))
 
 
-def run_command(arguments: Sequence[str] | None = None) -> int:
+def run_command(arguments: Sequence[str] | None = None, commands: typer.Typer = app) -> int:
     """Run a command and answer its exit code; errors are on standard error by then, one line each."""
-    program = typer.main.get_command(app)
+    program = typer.main.get_command(commands)
     try:
         code = program.main(args=arguments, prog_name="ripieno", standalone_mode=False)
         sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
-        return _say(Stop(Exit.INTERRUPTED, "interrupted", "interrupted"))
-    except BrokenPipeError:
-        return _without_reader()
-    except BaseExceptionGroup as group:
-        return _say(_stop(_first(group)))
-    except Exception as error:  # noqa: BLE001 - the edge: what is not known is raised again below
-        return _say(_stop(error))
+    except (KeyboardInterrupt, BaseExceptionGroup, Exception) as error:  # noqa: BLE001 - the edge
+        found = _first(error)
+        return _without_reader() if isinstance(found, BrokenPipeError) else _say(_stop(found))
     return int(code or 0)
 
 
@@ -72,6 +67,8 @@ def _stop(error: BaseException) -> Stop:
     match error:
         case Stop():
             return error
+        case KeyboardInterrupt() | typer.Abort():
+            return Stop(Exit.INTERRUPTED, "interrupted", "interrupted")
         case typer.TyperException():
             return Stop(Exit.USAGE, "usage", f"{error.format_message().rstrip('.')} (see ripieno --help)")
         case Invalid():
@@ -90,7 +87,7 @@ def _first(error: BaseException) -> BaseException:
     if not isinstance(error, BaseExceptionGroup):
         return error
     group = cast("BaseExceptionGroup[BaseException]", error)
-    return _first((group.subgroup((Stop, RipienoError)) or group).exceptions[0])
+    return _first((group.subgroup((Stop, RipienoError, BrokenPipeError)) or group).exceptions[0])
 
 
 def _say(stop: Stop) -> int:

@@ -31,8 +31,8 @@ class Happenings:
         return Event(run_id, self.seqs[run_id], kind, key, START + timedelta(seconds=self.count), body)
 
     def started(self, run_id: str, agent: str, goal: str = "look around", purpose: str = "act") -> Event:
-        body: dict[str, Any] = {"agent": agent, "version": "v1", "goal": goal, "purpose": purpose, "model": "offline", "members": []}
-        return self.event(run_id, "run.started", "g1/start", **body)
+        who: dict[str, Any] = {"agent": agent, "version": "v1", "model": "offline", "members": []}
+        return self.event(run_id, "run.started", "g1/start", goal=goal, purpose=purpose, **who)
 
     def child(self, parent: str, name: str, run_id: str, agent: str, purpose: str = "act") -> Event:
         body = {"run_id": run_id, "agent": agent, "goal": f"goal of {name}", "purpose": purpose}
