@@ -96,3 +96,15 @@ def test_tables_on_a_terminal(tmp_path: Path):
     assert terminal.end() == 0
     assert "what it is for" in terminal.text
     assert max(len(line) for line in terminal.text.replace("\r", "").splitlines()) < 200
+
+
+def test_a_server_that_is_killed_while_the_question_stands(tmp_path: Path):
+    with serving(tmp_path) as first:
+        terminal = Terminal(tmp_path, "run", SAVE, "--agent", "executor")
+        terminal.until(QUESTION)
+        first.process.kill()
+        first.process.wait()
+    with serving(tmp_path, "--port", first.url.rpartition(":")[2]):
+        terminal.type("y\n")
+        assert terminal.end() == 0
+    assert files(tmp_path, "hello.txt") == ["Hello from Ripieno"]
