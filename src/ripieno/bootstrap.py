@@ -126,10 +126,14 @@ async def running(platform: Platform) -> AsyncGenerator[Platform]:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a program that embeds the platform adds: toolsets by name, and a model in place of all providers."""
+    """What a program that embeds the platform adds: toolsets by name, and a model in place of all providers.
+
+    Without `work` it only looks and decides: runs stay where they are.
+    """
 
     toolsets: Mapping[str, Toolset] = field(default_factory=dict[str, Toolset])
     model: Model | None = None
+    work: bool = True
 
 
 @asynccontextmanager
@@ -166,7 +170,9 @@ async def embedded(settings: Settings, extras: Extras | None = None) -> AsyncGen
         options = workers.Options(settings.worker.slots, settings.worker.poll_seconds, settings.worker.drain_seconds)
         await stack.enter_async_context(_forever(definitions.watch(), "definitions"))
         platform = replace(assemble(ports, options), announce=store.announce)
-        yield await stack.enter_async_context(running(platform))
+        if extras.work:
+            await stack.enter_async_context(running(platform))
+        yield platform
 
 
 def services(platform: Platform, settings: Settings | None = None) -> Services:
@@ -215,10 +221,10 @@ async def serving_platform(settings: Settings, extras: Extras | None = None) -> 
 
 
 @asynccontextmanager
-async def served(settings: Settings) -> AsyncGenerator[str]:
+async def served(settings: Settings, *, work: bool) -> AsyncGenerator[str]:
     """A platform in this process, on a loopback port of its own, for a command that found no server."""
     own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
-    async with serving_platform(own) as (url, _):
+    async with serving_platform(own, Extras(work=work)) as (url, _):
         yield url
 
 

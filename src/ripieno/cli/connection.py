@@ -48,7 +48,8 @@ def chosen(**flags: Any) -> Settings:
 async def connected(where: Where, *, keeps: bool) -> AsyncGenerator[Api]:
     """Talk to the server there is, or start the platform in this process for as long as the block lasts.
 
-    `keeps` says that the command leaves something behind, so that a data folder may be made for it.
+    `keeps` says that the command moves runs on, so that a data folder may be made for it and a worker works; others
+    only look and decide.
 
     Raises:
         Stop: A process holds the data folder without a server, so that nobody can be asked.
@@ -86,9 +87,9 @@ async def _served(own: Settings, *, keeps: bool) -> AsyncGenerator[str]:
 
     logs.configure(own.log.level if "level" in own.log.model_fields_set else QUIET, own.log.format)
     if keeps or own.data.exists():
-        async with bootstrap.served(own) as url:
+        async with bootstrap.served(own, work=keeps) as url:
             yield url
         return
     with tempfile.TemporaryDirectory(prefix="ripieno-") as folder:
-        async with bootstrap.served(own.model_copy(update={"data": Path(folder)})) as url:
+        async with bootstrap.served(own.model_copy(update={"data": Path(folder)}), work=False) as url:
             yield url

@@ -23,7 +23,7 @@ class Event:
 
 def from_cloud(event: JsonObject) -> Event:
     """Read a CloudEvent of the API."""
-    run_id = str(event["id"]).partition("/")[0]  # not data.run_id: where an event is about a child, that is the child
+    run_id = str(event["id"]).partition("/")[0]
     return Event(run_id, event["sequence"], event["type"], event["subject"], moment(event["time"]), event["data"])
 
 

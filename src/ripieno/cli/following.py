@@ -58,7 +58,7 @@ async def replayed(api: Api, run_id: str) -> tuple[Story, list[Event]]:
             story.apply(event)
             events.append(event)
             if event.type == EntryType.CHILD_STARTED:
-                waiting.append(event.body["run_id"])
+                waiting.append(event.body["child_run_id"])
     return story, sorted(events, key=lambda event: event.at)
 
 
@@ -138,7 +138,7 @@ class _Feed:
             async for event in self._api.follow(run_id):
                 self.items.put_nowait(event)
                 if event.type == EntryType.CHILD_STARTED:
-                    self._start(group, event.body["run_id"])
+                    self._start(group, event.body["child_run_id"])
         except Stop as stop:
             self.items.put_nowait(stop)
         finally:

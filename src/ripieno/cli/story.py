@@ -211,7 +211,7 @@ def _decided(story: Story, _: Work, event: Event) -> None:
 
 def _child_started(story: Story, work: Work, event: Event) -> None:
     body = event.body
-    child = story.works.setdefault(body["run_id"], Work(body["run_id"]))
+    child = story.works.setdefault(body["child_run_id"], Work(body["child_run_id"]))
     child.agent, child.goal, child.purpose = body["agent"], body["goal"], body["purpose"]
     child.name = event.key.partition("/child/")[2]
     child.parent_id, child.started_at = work.run_id, event.at
@@ -219,7 +219,7 @@ def _child_started(story: Story, work: Work, event: Event) -> None:
 
 def _child_ended(story: Story, _: Work, event: Event) -> None:
     """A child says by itself how it ended; this is for one whose own events have not come yet."""
-    child = story.works.setdefault(event.body["run_id"], Work(event.body["run_id"]))
+    child = story.works.setdefault(event.body["child_run_id"], Work(event.body["child_run_id"]))
     if not child.ended:
         _end(child, event)
 

@@ -14,6 +14,8 @@ JsonObject: TypeAlias = dict[str, Any]
 
 T = TypeVar("T")
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
@@ -36,7 +38,7 @@ def decode(kind: type[T], body: Json) -> T:
 
 def canonical(value: Json) -> str:
     """One text for one JSON value: sorted keys, no white space, no escapes (in the spirit of RFC 8785)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(value: Json) -> str:

@@ -34,7 +34,7 @@ def configure(level: str, style: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("httpx2", "httpcore2", "uvicorn.access", "asyncio", "mcp"):
+    for noisy in ("httpx2", "httpcore2", "uvicorn", "asyncio", "mcp", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

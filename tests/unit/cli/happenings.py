@@ -35,11 +35,11 @@ class Happenings:
         return self.event(run_id, "run.started", "g1/start", goal=goal, purpose=purpose, **who)
 
     def child(self, parent: str, name: str, run_id: str, agent: str, purpose: str = "act") -> Event:
-        body = {"run_id": run_id, "agent": agent, "goal": f"goal of {name}", "purpose": purpose}
+        body = {"child_run_id": run_id, "agent": agent, "goal": f"goal of {name}", "purpose": purpose}
         return self.event(parent, "child.started", f"g1/child/{name}", **body)
 
     def child_ended(self, parent: str, name: str, run_id: str, **result: Any) -> Event:
-        return self.event(parent, "child.ended", f"g1/child/{name}/end", run_id=run_id, result=ending(**result))
+        return self.event(parent, "child.ended", f"g1/child/{name}/end", child_run_id=run_id, result=ending(**result))
 
     def replied(self, run_id: str, *calls: tuple[str, dict[str, Any]], turn: int = 1, text: str = "") -> Event:
         tool_calls = [

@@ -36,14 +36,15 @@ def test_frames_wherever_the_network_cuts(cuts: list[int]):
 
 
 def test_an_event_belongs_to_the_run_whose_journal_it_is_in():
+    data = {"run_id": "run_parent", "child_run_id": "run_child", "agent": "planner"}
     cloud = {
         "id": "run_parent/7",
         "type": "child.started",
         "subject": "g1/child/plan",
         "time": "2026-01-01T12:00:00Z",
         "sequence": 7,
-        "data": {"run_id": "run_child", "agent": "planner"},
+        "data": data,
     }
     event = from_cloud(json.loads(json.dumps(cloud)))
     at = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    assert event == Event("run_parent", 7, "child.started", "g1/child/plan", at, cloud["data"])  # pyright: ignore[reportArgumentType]
+    assert event == Event("run_parent", 7, "child.started", "g1/child/plan", at, data)

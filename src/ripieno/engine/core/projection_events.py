@@ -8,6 +8,7 @@ from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.core.projection import Follower, TaskDetail
 
+ABOUT_A_CHILD = frozenset({EntryType.CHILD_STARTED, EntryType.CHILD_ENDED})
 AWAITS_APPROVAL = frozenset({InterruptKind.APPROVAL, InterruptKind.BUDGET})
 
 
@@ -27,8 +28,13 @@ def event(entry: Entry) -> JsonObject:
 
 
 def _data(entry: Entry) -> JsonObject:
-    """The body; of a start only what says who does what, because the pinned definition is long and not news."""
+    """The body, in which `run_id` is always the run whose event this is.
+
+    Of a start it is only what says who does what, because the pinned definition is long and not news.
+    """
     body = entry.body
+    if entry.type in ABOUT_A_CHILD:
+        return {"child_run_id": body["run_id"], **{key: value for key, value in body.items() if key != "run_id"}}
     if entry.type is not EntryType.RUN_STARTED:
         return body
     return {

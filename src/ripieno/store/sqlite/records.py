@@ -40,7 +40,7 @@ WHERE run_id = (SELECT id FROM runs WHERE tenant = ? AND id = ?) ORDER BY seq, k
 """  # noqa: S608
 HISTORY = """
 SELECT id, input, result FROM runs
-WHERE tenant = ? AND session_id = ? AND parent_id IS NULL AND status = 'completed'
+WHERE tenant = ? AND session_id = ? AND parent_id IS NULL AND +status = 'completed'
 ORDER BY created_at DESC, id DESC LIMIT ?
 """
 COUNT = "SELECT status, count(*) FROM runs GROUP BY status"
@@ -59,8 +59,8 @@ class SqliteRecords:
         wanted = _Page("runs", RUN_COLUMNS, tenant, before)
         wanted.equal("status", which.status)
         wanted.equal("target", which.target)
-        wanted.equal("session_id", which.session_id)
-        wanted.equal("parent_id", which.parent_id)
+        wanted.equal("session_id", which.session_id, index="runs_by_session")
+        wanted.equal("parent_id", which.parent_id, index="runs_children")
         if which.created_after is not None:
             wanted.where("created_at > ?", micros(which.created_after))
         return [run_of(row) for row in await self._readers.read(_fetch, *wanted.statement(limit))]
@@ -83,7 +83,7 @@ class SqliteRecords:
         wanted = _Page("interrupts", INTERRUPT_COLUMNS, tenant, before)
         wanted.equal("kind", which.kind)
         wanted.equal("status", which.status)
-        wanted.equal("run_id", which.run_id)
+        wanted.equal("run_id", which.run_id, index="sqlite_autoindex_interrupts_2")
         return [interrupt_of(row) for row in await self._readers.read(_fetch, *wanted.statement(limit))]
 
     async def session(self, tenant: str, session_id: str) -> Session:
@@ -115,6 +115,7 @@ class _Page:
         self._columns = columns
         self._conditions = ["tenant = ?"]
         self._parameters: list[object] = [tenant]
+        self._indexed = ""
         if before is not None:
             older = f"(created_at, id) < (SELECT created_at, id FROM {table} WHERE tenant = ? AND id = ?)"  # noqa: S608
             self.where(older, tenant, before)
@@ -123,13 +124,16 @@ class _Page:
         self._conditions.append(condition)
         self._parameters.extend(parameters)
 
-    def equal(self, column: str, value: object | None) -> None:
+    def equal(self, column: str, value: object | None, index: str | None = None) -> None:
+        """Narrow the page down; `index` is named where few rows fit, because SQLite prefers one that is in order."""
         if value is not None:
             self.where(f"{column} = ?", value)
+            if index is not None:
+                self._indexed = f"INDEXED BY {index} "
 
     def statement(self, limit: int) -> tuple[str, tuple[object, ...]]:
         sql = (
-            f"SELECT {self._columns} FROM {self._table} WHERE {' AND '.join(self._conditions)} "  # noqa: S608
+            f"SELECT {self._columns} FROM {self._table} {self._indexed}WHERE {' AND '.join(self._conditions)} "  # noqa: S608
             "ORDER BY created_at DESC, id DESC LIMIT ?"
         )
         return sql, (*self._parameters, limit)

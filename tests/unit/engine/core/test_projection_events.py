@@ -36,6 +36,11 @@ def test_the_event_of_a_start_leaves_the_definition_out():
     }
 
 
+def test_an_event_about_a_child_names_both_runs():
+    data = event(Lines().child_started("disk"))["data"]
+    assert (data["run_id"], data["child_run_id"]) == ("run_1", "run_disk")
+
+
 def test_progress_tells_what_is_new():
     lines, progress = Lines(), Progress()
     assert progress.see(lines.started()) == (RunStatus.RUNNING, None)

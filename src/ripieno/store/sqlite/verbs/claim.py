@@ -13,7 +13,7 @@ CLAIM = f"""
 UPDATE runs SET status = 'running', owner = :owner, epoch = epoch + 1, claimed_seq = last_seq, waits = '[]',
   wake_at = NULL, started_at = coalesce(started_at, :now), updated_at = :now
 WHERE id IN (
-  SELECT id FROM runs WHERE status = 'queued' AND NOT hold AND format <= :format
+  SELECT id FROM runs INDEXED BY runs_queue WHERE status = 'queued' AND NOT hold AND format <= :format
   ORDER BY lane_rank, priority DESC, created_at, id LIMIT :slots
 )
 RETURNING {RUN_COLUMNS}
