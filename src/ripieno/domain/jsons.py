@@ -27,6 +27,11 @@ def encode(value: object) -> JsonObject:
     return cast("JsonObject", _adapter(type(value)).dump_python(value, mode="json"))
 
 
+def encode_text(value: object) -> bytes:
+    """The JSON of a domain dataclass as UTF-8, members in their own order: cheap, and the same for equal values."""
+    return _adapter(type(value)).dump_json(value)
+
+
 def decode(kind: type[T], body: Json) -> T:
     """Build a domain value from what `encode` made.
 

@@ -9,6 +9,7 @@ import pytest
 from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.entries import EntryType
 from ripieno.domain.errors import ModelUnavailable, NotFound
+from ripieno.domain.interrupts import DecisionKind
 from ripieno.domain.messages import Reply
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import ExitReason, RunStatus
@@ -227,3 +228,18 @@ async def test_unknown_agents_and_sessions_are_refused(make: Any):
         await engine.start(StartRun("go", agent="nobody"), ALICE)
     with pytest.raises(NotFound, match="session"):
         await engine.start(StartRun("go", agent="clerk", session_id="ses_0"), ALICE)
+
+
+async def test_a_replay_of_the_same_logic_asks_the_same_and_another_is_told(
+    make: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    pays = [calls(("shop.pay", {"b": 1, "a": 2})), says("ok")]
+    for told in (0, 1):
+        bench = await make(pays, {"shop.pay": "paid"}, approvals=["shop.pay"])
+        run = await bench.start()
+        interrupt = await bench.asked(run)
+        if told:
+            monkeypatch.setattr("ripieno.engine.core.agent_loop.CITE", "Another instruction.")
+        await bench.decide(interrupt, DecisionKind.APPROVE)
+        assert (await bench.ended(run)).status is RunStatus.COMPLETED
+        assert [record.message for record in caplog.records] == ["the conversation is not the recorded one"] * told

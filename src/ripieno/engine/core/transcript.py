@@ -2,7 +2,7 @@
 
 import hashlib
 
-from ripieno.domain.jsons import canonical, encode
+from ripieno.domain.jsons import encode_text
 from ripieno.domain.messages import Message
 
 
@@ -20,6 +20,6 @@ class Transcript:
     def add(self, *messages: Message) -> None:
         """Append."""
         for message in messages:
-            text = f"{self.fingerprint}\0{canonical(encode(message))}"
-            self.fingerprint = hashlib.sha256(text.encode()).hexdigest()[:32]
+            text = self.fingerprint.encode() + encode_text(message)
+            self.fingerprint = hashlib.sha256(text).hexdigest()[:32]
             self.messages.append(message)

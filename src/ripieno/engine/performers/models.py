@@ -1,5 +1,7 @@
 """Performs `CallModel`: one reply, journaled before anything is done with it."""
 
+import logging
+
 from ripieno.domain import jsons
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import Defect, ModelRefused, Unavailable
@@ -7,6 +9,8 @@ from ripieno.domain.messages import Reply, TextDelta
 from ripieno.engine.core.commands import CallModel, ModelAnswered, ModelFailed
 from ripieno.engine.leg import Leg
 from ripieno.ports import Clock, Dispatch, Hint, HintKind, Model
+
+log = logging.getLogger(__name__)
 
 
 class ModelPerformer:
@@ -20,7 +24,7 @@ class ModelPerformer:
     async def perform(self, leg: Leg, command: CallModel) -> ModelAnswered | ModelFailed:
         """The outcome, from the journal where it is there."""
         if entry := leg.recorded.get(command.key):
-            return _recorded(entry)
+            return _recorded(entry, command.request.fingerprint)
         began = self._clock.monotonic()
         try:
             reply = await self._ask(leg.run.id, command)
@@ -46,7 +50,10 @@ class ModelPerformer:
         return reply
 
 
-def _recorded(entry: Entry) -> ModelAnswered | ModelFailed:
+def _recorded(entry: Entry, fingerprint: str) -> ModelAnswered | ModelFailed:
+    """The journal wins; that the logic would ask something else now (another version of it, say) is only told."""
     if entry.type is EntryType.MODEL_FAILED:
         return ModelFailed(entry.body["code"], entry.body["detail"])
+    if entry.body["fingerprint"] != fingerprint:
+        log.warning("the conversation is not the recorded one", extra={"run_id": entry.run_id, "key": entry.key})
     return ModelAnswered(jsons.decode(Reply, entry.body["reply"]), entry.body["ms"])
