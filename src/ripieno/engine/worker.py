@@ -38,12 +38,15 @@ class _Turn:
 
     leg: Leg
     task: asyncio.Task[None] | None = None
+    begun: bool = False
     stop: _Stop | None = None
 
     def end(self, why: _Stop) -> None:
         if self.stop is None and self.task is not None:
             self.stop = why
-            self.task.cancel()
+            # A task that is cancelled before its first step never takes it, and so would never let its run go.
+            if self.begun:
+                self.task.cancel()
 
 
 class Worker:
@@ -142,21 +145,28 @@ class Worker:
                 self._wake.set()
 
     async def _run_to_stop(self, turn: _Turn) -> None:
+        turn.begun = True
+        if turn.stop is not None:
+            await self._end_early(turn)
+            return
         try:
             await self._runner.run(turn.leg)
         except asyncio.CancelledError:
             if turn.stop is None or turn.task is None:
                 raise
             turn.task.uncancel()
-            if turn.stop is _Stop.CANCEL:
-                await self._runner.cancelled(turn.leg)
-            else:
-                await self._give_back(turn.leg)
+            await self._end_early(turn)
         except (LegLost, StoreBusy):
             raise
         except Exception:
             log.exception("a run hit a defect", extra={"run_id": turn.leg.run.id})
             await self._runner.defective(turn.leg)
+
+    async def _end_early(self, turn: _Turn) -> None:
+        if turn.stop is _Stop.CANCEL:
+            await self._runner.cancelled(turn.leg)
+        else:
+            await self._give_back(turn.leg)
 
     async def _give_back(self, leg: Leg) -> None:
         """Queue the run again, however long the store is away: nobody else would."""
