@@ -1,0 +1,104 @@
+"""Private brokers on free ports in a folder of their own, which tests may kill and start again on the same port."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+START_SECONDS = 60
+RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+"""The server itself: the one on the path becomes another user and keeps its data elsewhere."""
+
+
+@dataclass
+class BrokerServer:
+    """One server process (and what it starts). `url` is good also while it is down."""
+
+    url: str
+    port: int
+    command: list[str]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return when it listens."""
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        give_up = time.monotonic() + START_SECONDS
+        while not listening(self.port):
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                self.kill()
+                raise RuntimeError(f"{self.command[0]} did not start:\n{(self.folder / 'output').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """SIGKILL, and with it everything that it started."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+def redis(folder: Path) -> BrokerServer:
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    return BrokerServer(f"redis://127.0.0.1:{port}", port, command, folder)
+
+
+def nats(folder: Path) -> BrokerServer:
+    port = free_port()
+    return BrokerServer(
+        f"nats://127.0.0.1:{port}", port, ["nats-server", "-a", "127.0.0.1", "-p", str(port)], folder
+    )
+
+
+def rabbitmq(folder: Path) -> BrokerServer:
+    """With a node name, a cookie and data of its own; `epmd` of its own is on another port: see `epmd`."""
+    port = free_port()
+    settings = folder / "rabbitmq.conf"
+    settings.write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
+    (folder / "plugins").write_text("[].\n")
+    environment = {
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(free_port()),
+        "RABBITMQ_NODENAME": f"ripieno{port}@localhost",
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_CONFIG_FILE": str(settings),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "logs"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+    }
+    return BrokerServer(f"amqp://guest:guest@127.0.0.1:{port}/", port, [str(RABBITMQ)], folder, environment)
+
+
+def epmd(server: BrokerServer) -> BrokerServer:
+    """The name server that the Erlang node of a RabbitMQ needs. Erlang would start one that nobody stops."""
+    port = int(server.environment["ERL_EPMD_PORT"])
+    return BrokerServer("", port, ["epmd", "-port", str(port), "-address", "127.0.0.1"], server.folder)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
