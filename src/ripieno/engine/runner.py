@@ -60,10 +60,7 @@ class Runner:
             StoreBusy: The journal cannot be written.
         """
         try:
-            async with asyncio.timeout(self._time_left(leg)):
-                result = await self._drive(leg)
-        except TimeoutError:
-            result = self._failed(leg, ExitReason.DEADLINE, RunError("deadline", "the run's deadline has passed"))
+            result = await self._drive_in_time(leg)
         except (LegLost, StoreBusy):
             raise
         except RipienoError as error:
@@ -85,6 +82,17 @@ class Runner:
         """End the run because its logic or a performer broke; the details are in the log alone."""
         error = RunError("defect", "the run hit a defect; the log of its worker has the details")
         await self.finish(leg, self._failed(leg, ExitReason.DEFECT, error))
+
+    async def _drive_in_time(self, leg: Leg) -> RunResult | None:
+        left = self._time_left(leg)
+        if left is not None and left <= 0:
+            # It was woken by its deadline. Without this it would park again before the time-out strikes, for ever.
+            return self._overdue(leg)
+        try:
+            async with asyncio.timeout(left):
+                return await self._drive(leg)
+        except TimeoutError:
+            return self._overdue(leg)
 
     def _time_left(self, leg: Leg) -> float | None:
         if leg.run.deadline is None:
@@ -138,6 +146,9 @@ class Runner:
                 if key not in leg.recorded:
                     await leg.append(NewEntry(key, kind, body))
                 return Noted()
+
+    def _overdue(self, leg: Leg) -> RunResult:
+        return self._failed(leg, ExitReason.DEADLINE, RunError("deadline", "the run's deadline has passed"))
 
     def _failed(self, leg: Leg, reason: ExitReason, error: RunError) -> RunResult:
         return RunResult(RunStatus.FAILED, reason, usage=_spent(leg), error=error)
