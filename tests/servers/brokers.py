@@ -1,18 +1,25 @@
-"""Private brokers on free ports in a folder of their own, which tests may kill and start again on the same port."""
+"""Private brokers on free ports in a folder of their own, which tests may kill and start again on the same port.
+
+async def test_it(brokers: Brokers):
+    server = brokers("redis")
+"""
 
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
+
+import pytest
 
 START_SECONDS = 60
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-"""The server itself: the one on the path becomes another user and keeps its data elsewhere."""
+"""The server itself: on Debian, the one on the path becomes another user and keeps its data elsewhere."""
 
 
 @dataclass
@@ -54,6 +61,37 @@ class BrokerServer:
             self.process = None
 
 
+Brokers: TypeAlias = Callable[[str], BrokerServer]
+
+REAL = [
+    pytest.param("redis", marks=pytest.mark.needs("redis-server")),
+    pytest.param("nats", marks=pytest.mark.needs("nats-server")),
+    pytest.param("rabbitmq", marks=pytest.mark.needs("rabbitmq-server")),
+]
+"""For `parametrize`: the brokers that can be had on a Debian system. Kafka cannot."""
+
+
+@pytest.fixture(scope="session")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    """Gives a broker by name, running; each is started when it is first asked for, and again when a test killed it."""
+    made: dict[str, BrokerServer] = {}
+    beside: list[BrokerServer] = []
+
+    def give(kind: str) -> BrokerServer:
+        if kind not in made:
+            made[kind] = KINDS[kind](tmp_path_factory.mktemp(kind))
+            if kind == "rabbitmq":
+                beside.append(epmd(made[kind]))
+                beside[0].start()
+        if made[kind].process is None:
+            made[kind].start()
+        return made[kind]
+
+    yield give
+    for server in (*made.values(), *beside):
+        server.kill()
+
+
 def redis(folder: Path) -> BrokerServer:
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
@@ -62,9 +100,7 @@ def redis(folder: Path) -> BrokerServer:
 
 def nats(folder: Path) -> BrokerServer:
     port = free_port()
-    return BrokerServer(
-        f"nats://127.0.0.1:{port}", port, ["nats-server", "-a", "127.0.0.1", "-p", str(port)], folder
-    )
+    return BrokerServer(f"nats://127.0.0.1:{port}", port, ["nats-server", "-a", "127.0.0.1", "-p", str(port)], folder)
 
 
 def rabbitmq(folder: Path) -> BrokerServer:
@@ -84,7 +120,16 @@ def rabbitmq(folder: Path) -> BrokerServer:
         "RABBITMQ_LOG_BASE": str(folder / "logs"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
     }
-    return BrokerServer(f"amqp://guest:guest@127.0.0.1:{port}/", port, [str(RABBITMQ)], folder, environment)
+    return BrokerServer(
+        f"amqp://guest:guest@127.0.0.1:{port}/",
+        port,
+        [str(RABBITMQ if RABBITMQ.exists() else RABBITMQ.name)],
+        folder,
+        environment,
+    )
+
+
+KINDS: Mapping[str, Callable[[Path], BrokerServer]] = {"redis": redis, "nats": nats, "rabbitmq": rabbitmq}
 
 
 def epmd(server: BrokerServer) -> BrokerServer:

@@ -31,7 +31,10 @@ async def open_dispatch(url: str, clock: Clock) -> AsyncGenerator[BrokerDispatch
 
 def link_to(url: str) -> Link:
     """Choose the link for a URL. Raises `Invalid`, see `open_dispatch`."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Invalid(f"dispatch_url cannot be read: {error}") from None
     known = LINKS.get(parts.scheme)
     if known is None:
         schemes = ", ".join(f"{scheme}://" for scheme in LINKS)
