@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from ripieno.domain import spelling
 from ripieno.domain.jsons import Json, JsonObject, digest
 
 AgentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -51,8 +52,19 @@ def _first(*names: str) -> AliasChoices:
     return AliasChoices(*names)
 
 
+OLDER_KEYS = frozenset({"system_prompt", "approval_required_tools", "execution_mode", "llm_config"})
+"""Keys of older files that mean something here."""
+
+OWN_WORDS = frozenset({"input_schema"})
+"""Keys of older files that only look like a slip of one that means something."""
+
+
 class AgentDefinition(BaseModel):
-    """An agent or team. Keys that are not named here are kept in `metadata`."""
+    """An agent or team.
+
+    Keys that are not named here are kept in `metadata`, but one that looks like a slip of a known key is refused: a
+    misspelt `approvals` must not mean that nobody is asked.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
@@ -84,10 +96,11 @@ class AgentDefinition(BaseModel):
         if not isinstance(raw, dict):
             return raw
         document: dict[str, Any] = dict(raw)  # pyright: ignore[reportUnknownArgumentType]
+        known = {*cls.model_fields, *OLDER_KEYS}
+        spelling.refuse_slips(cls.__name__, {key: document[key] for key in document if key not in OWN_WORDS}, known)
         config = document.pop("llm_config", None)
         if isinstance(config, dict):
             document = _without_llm_config(document, config)  # pyright: ignore[reportUnknownArgumentType]
-        known = {*cls.model_fields, "system_prompt", "approval_required_tools", "execution_mode"}
         extra = {key: document.pop(key) for key in list(document) if key not in known}
         if extra:
             document["metadata"] = {**document.get("metadata", {}), **extra}

@@ -1,6 +1,6 @@
 """One file with one agent: its definition, or what is wrong with it and on which line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ from jinja2 import TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import ValidationError
 
-from ripieno.domain.agents import AgentDefinition, DefinitionProblem
+from ripieno.domain import spelling
+from ripieno.domain.agents import AgentDefinition, AgentLimits, AgentMemory, DefinitionProblem
 from ripieno.store import definitions_yaml
 from ripieno.store.definitions_yaml import Document, Unreadable
 
@@ -24,6 +25,12 @@ _OLDER = {
     "model": ("llm_config", "model"),
 }
 """Where a field may stand instead (see `domain.agents`)."""
+
+_SECTIONS: Mapping[str | int, Iterable[str]] = {
+    "limits": AgentLimits.model_fields,
+    "memory": AgentMemory.model_fields,
+}
+"""The keys of those fields that have keys of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +125,11 @@ def _explained(document: Document, item: Mapping[str, Any]) -> tuple[int, str]:
     name = ".".join(str(part) for part in path)
     if item["type"] == "missing":
         reason = f"{name} is required"
+    elif item["type"] == "unknown_key":
+        reason = str(item["msg"])
     elif item["type"] == "extra_forbidden":
-        reason = f"{name} is not known here"
+        near = spelling.nearest(str(path[-1]), _SECTIONS.get(path[0], ()))
+        reason = f"{name} is not known here" + (f"; did you mean {near}?" if near else "")
     else:
         message = str(item["msg"]).removeprefix("Value error, ")
         reason = f"{name}: {message}" if name else message

@@ -40,6 +40,33 @@ def test_unknown_keys_are_kept():
     assert agent(agent_type="math", metadata={"a": 1}).metadata == {"a": 1, "agent_type": "math"}
 
 
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("aprovals", "approvals"),
+        ("Approvals", "approvals"),
+        ("approval-required-tools", "approval_required_tools"),
+        ("approval_tools", "approvals"),
+        ("tool", "tools"),
+        ("limit", "limits"),
+        ("excution_mode", "execution_mode"),
+    ],
+)
+def test_a_misspelt_key_is_refused(slip: str, meant: str):
+    with pytest.raises(ValidationError) as caught:
+        agent(**{slip: ["time.*"], "agent_type": "math"})
+    [error] = caught.value.errors()
+    assert (error["loc"], error["msg"]) == ((slip,), f"unknown key {slip}; did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["agent_type", "version", "enabled", "config", "timeout", "input_schema", "author", "approved_by"],
+)
+def test_keys_that_are_words_of_their_own_are_metadata(key: str):
+    assert agent(**{key: 1}).metadata == {key: 1}
+
+
 def test_the_version_follows_the_content():
     assert agent().version == agent().version
     assert agent().version != agent(description="x").version

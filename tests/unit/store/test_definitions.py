@@ -101,7 +101,13 @@ async def test_second_file_of_a_name_in_one_folder_is_reported_and_takes_over_wh
         ("name: a\n\ntemperature: hot\n", 3, "temperature: Input should be a valid number"),
         ("name: a\nllm_config:\n  model: x\n  temperature: 9\n", 4, "temperature"),
         ("name: a\nexecution_mode: sometimes\n", 2, "mode"),
-        ("name: a\nlimits:\n  seconds: 5\n  max_turn: 3\n", 4, "limits.max_turn is not known here"),
+        (
+            "name: a\nlimits:\n  seconds: 5\n  max_turn: 3\n",
+            4,
+            "limits.max_turn is not known here; did you mean max_turns?",
+        ),
+        ("name: a\nmemory:\n  colour: 3\n", 3, "memory.colour is not known here"),
+        ("name: a\n\naprovals: ['time.*']\n", 3, "unknown key aprovals; did you mean approvals?"),
         ("name: a\ntools:\n  - math.*\n  - [x]\n", 4, "tools.1"),
         ("name: NOT a name\n", 1, "name"),
         ("name: a\nmode: collaborative\n", 1, "a collaborative agent needs members"),
@@ -172,6 +178,15 @@ async def test_file_that_turns_bad_keeps_its_last_good_version(tmp_path: Path):
     await definitions.load()
     assert (await definitions.agent("helper")).description == "mended"
     assert await complaints(definitions) == []
+
+
+async def test_a_misspelt_approval_does_not_take_the_approvals_away(tmp_path: Path):
+    path = put(tmp_path, "helper.yaml", "name: helper\napprovals: ['time.*']\n")
+    definitions = await loaded(tmp_path)
+    path.write_text("name: helper\ndescription: new\naprovals: ['time.*']\nApproval: x\n")
+    await definitions.load()
+    assert (await definitions.agent("helper")).approvals == ("time.*",)
+    assert [line for _, line, _ in await complaints(definitions)] == [3, 4]
 
 
 async def test_members_that_do_not_exist_are_reported_on_their_line(tmp_path: Path):
