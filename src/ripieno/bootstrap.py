@@ -107,7 +107,7 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
         tools=ToolPerformer(ports.tools, own_tools, Rules(ports.gate, ports.check), people, ports.clock),
         children=children,
     )
-    runner = Runner(ports.journal, Opening(around, ports.clock), performers, ports.clock)
+    runner = Runner(ports.journal, ports.records, Opening(around, ports.clock), performers, ports.clock)
     worker = Worker(ports.journal, ports.records, runner, ports.dispatch, ports.clock, options)
     engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock)
     return Platform(ports, engine, worker)

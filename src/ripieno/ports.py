@@ -270,7 +270,10 @@ class Journal(Protocol):
         ...
 
     async def park(self, park: Park) -> bool:
-        """Let go of a waiting run. False, and nothing done, when its inbox has grown meanwhile.
+        """Let go of a waiting run.
+
+        False, and nothing done, when its inbox has grown meanwhile, or when it would be parked as paused and nobody
+        holds it any more.
 
         Raises:
             LegLost: Another epoch has begun.
@@ -296,7 +299,10 @@ class Journal(Protocol):
         ...
 
     async def pump(self) -> Pumped:
-        """Queue what is due, expire interrupts, fence legs that do not obey a cancellation for 5 s."""
+        """Queue what is due, expire interrupts, fence legs that do not obey a cancellation for 5 s.
+
+        Children whose parent has ended are cancelled: nobody waits for them any more.
+        """
         ...
 
 

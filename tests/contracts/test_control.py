@@ -193,3 +193,29 @@ async def test_cancel_beats_pause(bed: Bed):
     assert (await bed.row(run)).status is RunStatus.CANCELLED
     with pytest.raises(LegLost):
         await bed.append(run, "late")
+
+
+async def test_a_run_that_is_resumed_before_its_leg_parks_is_not_parked_as_paused(bed: Bed):
+    run = await bed.running()
+    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.resume(TENANT, run.id)
+    assert await bed.park(run, RunStatus.PAUSED) is False
+    assert (await bed.row(run)).status is RunStatus.RUNNING
+    await bed.journal.pause(TENANT, run.id)
+    assert await bed.park(run, RunStatus.PAUSED) is True
+    assert (await bed.row(run)).status is RunStatus.PAUSED
+
+
+@pytest.mark.parametrize("how", [RunStatus.FAILED, RunStatus.COMPLETED])
+async def test_children_of_a_parent_that_has_ended_are_cancelled(bed: Bed, how: RunStatus):
+    parent = await bed.running()
+    child = bed.new(parent_id=parent.id, parent_key="c", root_id=parent.id)
+    await bed.append(parent, "c", children=(child,))
+    await bed.finish(parent, how)
+    assert (await bed.journal.pump()).fenced == 1
+    ended = await bed.row_of(child.id)
+    assert ended.status is RunStatus.CANCELLED
+    assert ended.result is not None
+    assert ended.result.error is not None
+    assert ended.result.error.detail == "cancelled by system: its parent has ended"
+    assert (await bed.journal.pump()).fenced == 0

@@ -120,7 +120,11 @@ class RunError:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended and what it found. `value` is the structured answer, where the agent has an output schema."""
+    """How a run ended and what it found.
+
+    `value` is the structured answer, where the agent has an output schema. `effects` counts the calls that could change
+    the world, `busy_ms` the working time: both as the run's limits count them.
+    """
 
     status: RunStatus
     exit_reason: ExitReason
@@ -129,6 +133,8 @@ class RunResult:
     evidence: tuple[Evidence, ...] = ()
     usage: Usage = NOTHING_USED
     error: RunError | None = None
+    effects: int = 0
+    busy_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Opening:
         workspace = self._around.workspace(leg.run)
         if leg.run.kind is RunKind.TEAM:
             return review_team(_team_job(leg.run, definition, pinned)), Workbench(definition, {}, workspace)
-        specs = await self._tools(leg.run, definition)
+        specs = tuple(jsons.decode(ToolSpec, spec) for spec in pinned["tools"])
         job = replace(_agent_job(leg.run, definition, pinned, specs), model_seconds=self._around.model_seconds)
         return agent_loop(job, self._around.check), Workbench(
             definition, {spec.name: spec for spec in specs}, workspace
@@ -85,6 +85,7 @@ class Opening:
             "model": run.input.model or definition.model or self._around.default_model,
             "instructions": render(definition.instructions, {**given, "today": today}),
             "limits": jsons.encode(_limits(definition.limits, run.input.limits)),
+            "tools": [jsons.encode(spec) for spec in await self._tools(run, definition)],
             "members": [jsons.encode(member) for member in await self._members(run, definition)],
             "history": await self._history(run, definition),
         }

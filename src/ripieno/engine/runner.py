@@ -25,7 +25,7 @@ from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
 from ripieno.engine.performers.tools import ToolPerformer, Workbench
 from ripieno.engine.performers.turns import perform_turn
-from ripieno.ports import Clock, Journal, Park
+from ripieno.ports import Clock, Journal, Park, Records
 
 ENDING_TYPES = {
     RunStatus.COMPLETED: EntryType.RUN_COMPLETED,
@@ -46,8 +46,11 @@ class Performers:
 class Runner:
     """Runs legs. It holds nothing between them."""
 
-    def __init__(self, journal: Journal, opening: Opening, performers: Performers, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, records: Records, opening: Opening, performers: Performers, clock: Clock
+    ) -> None:
         self._journal = journal
+        self._records = records
         self._opening = opening
         self._performers = performers
         self._clock = clock
@@ -88,10 +91,13 @@ class Runner:
         if left is not None and left <= 0:
             # It was woken by its deadline. Without this it would park again before the time-out strikes, for ever.
             return self._overdue(leg)
+        timer = asyncio.timeout(left)
         try:
-            async with asyncio.timeout(left):
+            async with timer:
                 return await self._drive(leg)
         except TimeoutError:
+            if not timer.expired():
+                raise
             return self._overdue(leg)
 
     def _time_left(self, leg: Leg) -> float | None:
@@ -121,6 +127,7 @@ class Runner:
             except Blocked as blocked:
                 if await self._park(leg, blocked):
                     return None
+                leg.held = (await self._records.run(leg.run.tenant, leg.run.id)).hold
                 await leg.refresh()
             except IntentRefused:
                 # A cancelled leg is ended by its worker, which is on its way; a held one parks.

@@ -114,7 +114,7 @@ class MemoryJournal:
     async def resume(self, tenant: str, run_id: str) -> Run:
         async with self._transaction() as draft:
             state = draft.alive(tenant, run_id)
-            if not state.run.hold:
+            if not state.run.hold and state.run.status is not RunStatus.PAUSED:
                 raise NotHeld(f"run {run_id} is not paused")
             state = draft.change(state, hold=False)
             if state.run.status is RunStatus.PAUSED:
@@ -161,7 +161,7 @@ class MemoryJournal:
             if state.run.cancel_at is not None:
                 draft.cancel(state)  # no leg is left that would obey
                 return True
-            if state.run.inbox_seq != park.inbox_seq:
+            if state.run.inbox_seq != park.inbox_seq or (park.status is RunStatus.PAUSED and not state.run.hold):
                 return False
             status = RunStatus.PAUSED if state.run.hold else park.status
             draft.change(state, status=status, waits=tuple(copied(park.waits)), wake_at=park.wake_at)
@@ -200,7 +200,8 @@ class MemoryJournal:
             behind = [state for state in draft.runs.values() if _left_behind(draft, state.run)]
             for state in behind:
                 parent = draft.runs[state.run.parent_id or ""]
-                _stop(draft, draft.runs[state.run.id], parent.asked_by, parent.asked_why)
+                by, why = parent.asked_by or SYSTEM.id, parent.asked_why
+                _stop(draft, draft.runs[state.run.id], by, why if parent.asked_by else "its parent has ended")
             return Pumped(len(woken), len(late), len(slow) + len(behind))
 
     @asynccontextmanager
@@ -304,10 +305,10 @@ def _stop(draft: Draft, state: RunState, by: str, reason: str) -> None:
 
 
 def _left_behind(draft: Draft, run: Run) -> bool:
-    """Whether a run was started by one that is being, or was, cancelled."""
+    """Whether nobody waits for a run any more: its parent has ended, or is being cancelled."""
     parent = draft.runs.get(run.parent_id or "")
-    asked = parent is not None and parent.run.cancel_at is not None
-    return asked and run.status not in TERMINAL and run.cancel_at is None
+    over = parent is not None and (parent.run.cancel_at is not None or parent.run.status in TERMINAL)
+    return over and run.status not in TERMINAL and run.cancel_at is None
 
 
 def _due(run: Run, now: datetime) -> bool:

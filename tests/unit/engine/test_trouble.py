@@ -1,7 +1,7 @@
 """A store that is away, a run that somebody else took, logic that breaks: the worker stays, and nothing is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,14 +13,17 @@ from ripieno.bootstrap import Platform
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import IntentRefused, LegLost, NotFound, StoreBusy
+from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.messages import ModelEvent, ModelRequest, TextDelta
 from ripieno.domain.policies import Action, Ruling, Verdict
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import ExitReason, RunKind, RunStatus
-from ripieno.domain.tools import ToolSpec
+from ripieno.domain.tools import ToolContext, ToolSpec
 from ripieno.engine.api import StartRun
+from ripieno.engine.leg import Blocked, Leg
+from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.engine.worker import Options
-from ripieno.ports import Gate, Journal, Model
+from ripieno.ports import Gate, InterruptFilter, Journal, Model
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says
@@ -195,8 +198,6 @@ async def test_what_policy_denies_is_told_and_not_done(tmp_path: Path):
 
 
 async def test_edited_arguments_go_through_the_gate_again(tmp_path: Path):
-    from ripieno.domain.interrupts import Decision, DecisionKind
-
     model = ScriptedModel([calls(("a.pay", {"eur": 3})), says("no")])
     recording = RecordingTools({"a.pay": Scripted("paid", effect=EffectClass.IRREVERSIBLE)})
     whole = in_memory(model, recording, [CLERK], tmp_path)
@@ -231,3 +232,50 @@ async def test_without_any_agent_nothing_matches(tmp_path: Path):
 
 def test_a_tools_name_on_the_wire_has_no_dot():
     assert ToolSpec("a.b", "", {}).wire_name == "a__b"
+
+
+class Appearing(RecordingTools):
+    """A toolset that lists nothing at times, as a server does that is being started."""
+
+    away = False
+
+    async def list(self, context: ToolContext) -> Sequence[ToolSpec]:
+        return () if self.away else await super().list(context)
+
+
+@pytest.mark.parametrize(("verdict", "made"), [(DecisionKind.DENY, 0), (DecisionKind.APPROVE, 1)])
+async def test_a_decision_holds_although_the_toolset_was_away_meanwhile(
+    tmp_path: Path, verdict: DecisionKind, made: int
+):
+    tools = Appearing({"a.pay": Scripted("paid", effect=EffectClass.IRREVERSIBLE)})
+    clerk = CLERK.model_copy(update={"approvals": ("a.pay",)})
+    model = ScriptedModel([calls(("a.pay", {"eur": 3})), says("ok")])
+    platform = in_memory(model, tools, [clerk], tmp_path)
+    async with bootstrap.running(platform):
+        run = await platform.engine.start(StartRun("go", agent="clerk"), ALICE)
+        await platform.engine.wait("default", run.id, 20)
+    tools.away = True
+    async with bootstrap.running(bootstrap.assemble(platform.ports, Options())) as again:
+        interrupt = await again.engine.open_interrupt("default", run.id, None, None)
+        await again.engine.decide(ALICE, interrupt.id, Decision(verdict, "bob"))
+        assert (await again.engine.wait("default", run.id, 20)).status is RunStatus.COMPLETED
+    assert len(tools.calls) == made
+    effects = await platform.ports.records.effects("default", run.id)
+    assert [effect.idempotency_key for effect in effects] == [call.context.idempotency_key for call in tools.calls]
+
+
+async def test_a_decision_about_another_subject_does_not_count(tmp_path: Path):
+    whole = in_memory(ScriptedModel([]), RecordingTools({}), [CLERK], tmp_path)
+    await whole.engine.start(StartRun("go", agent="clerk"), ALICE)
+    (claimed,) = await whole.ports.journal.claim("w", 1)
+    leg, people = Leg(claimed, whole.ports.journal), PeoplePerformer(whole.ports.clock)
+    shown = Question(InterruptKind.APPROVAL, "hash of 3 EUR", {}, "low", ())
+    with pytest.raises(Blocked):
+        await people.ask(leg, "key", shown)
+    (interrupt,) = await whole.ports.records.interrupts("default", InterruptFilter(), 10)
+    await whole.engine.decide(ALICE, interrupt.id, Decision(DecisionKind.APPROVE, "bob"))
+    await leg.refresh()
+    with pytest.raises(Blocked):
+        await people.ask(leg, "key", replace(shown, subject_hash="hash of 3000 EUR"))
+    assert len(await whole.ports.records.interrupts("default", InterruptFilter(), 10)) == 2
+    assert (await people.ask(leg, "key", shown)).decided_by == "bob"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ripieno.domain import jsons
 from ripieno.domain.agents import AgentDefinition
@@ -161,14 +161,7 @@ class _Loop:
             return self._failed(ExitReason.MODEL_ERROR, RunError("content_filter", "the provider withheld the answer"))
         value, problems = self._read(reply)
         if not problems:
-            return RunResult(
-                RunStatus.COMPLETED,
-                ExitReason.COMPLETED,
-                reply.text,
-                value,
-                tuple(self.evidence),
-                self.tally.usage,
-            )
+            return self._ended(RunStatus.COMPLETED, ExitReason.COMPLETED, reply.text, value)
         self.repairs += 1
         detail = "; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems[:5])
         if self.repairs > MAX_REPAIRS:
@@ -192,7 +185,19 @@ class _Loop:
         return self._failed(*exceeded) if exceeded else None
 
     def _failed(self, reason: ExitReason, error: RunError, answer: str = "") -> RunResult:
-        return RunResult(RunStatus.FAILED, reason, answer, None, tuple(self.evidence), self.tally.usage, error)
+        return replace(self._ended(RunStatus.FAILED, reason, answer), error=error)
+
+    def _ended(self, status: RunStatus, reason: ExitReason, answer: str, value: Json = None) -> RunResult:
+        return RunResult(
+            status,
+            reason,
+            answer,
+            value,
+            tuple(self.evidence),
+            self.tally.usage,
+            effects=self.tally.effects,
+            busy_ms=self.tally.busy_ms,
+        )
 
 
 def as_told(result: ToolResult) -> str:

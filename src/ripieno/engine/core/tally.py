@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import ExitReason, Limits, RunError
 from ripieno.domain.usage import NOTHING_USED, Usage
 
@@ -19,6 +20,18 @@ class Tally:
     def seconds_left(self) -> float:
         """How much working time is left."""
         return max(0.0, self.limits.seconds - self.busy_ms / 1000)
+
+    def left(self) -> JsonObject:
+        """What may still be used, as limits for a child: it may use all of it, and is counted when it ends."""
+        limits, usage = self.limits, self.usage
+        left: JsonObject = {"max_turns": limits.max_turns, "seconds": self.seconds_left}
+        if limits.tokens is not None:
+            left["tokens"] = max(1, limits.tokens - usage.tokens)
+        if limits.usd is not None:
+            left["usd"] = max(0.0, limits.usd - usage.cost_usd)
+        if limits.effects is not None:
+            left["effects"] = max(0, limits.effects - self.effects)
+        return left
 
     def exceeded(self) -> tuple[ExitReason, RunError] | None:
         """The first limit that is broken, if any."""

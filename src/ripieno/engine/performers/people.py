@@ -40,14 +40,18 @@ class PeoplePerformer:
         self._clock = clock
 
     async def ask(self, leg: Leg, key: str, question: Question, close: EffectClose | None = None) -> Decision:
-        """The decision. `close` goes into the ledger with the question.
+        """The decision about exactly this question: one about another subject does not count, and it is asked again.
+
+        `close` goes into the ledger with the question.
 
         Raises:
             Blocked: There is none yet.
         """
         interrupt_id = ids.derive(ids.APPROVAL, leg.run.id, key)
-        if key not in leg.recorded:
+        if (opened := leg.recorded.get(key)) is None:
             await self._open(leg, key, interrupt_id, question, close)
+        elif opened.body["subject_hash"] != question.subject_hash:
+            return await self.ask(leg, f"{key}/again", question, close)
         if entry := leg.recorded.get(f"{key}/decision"):
             return jsons.decode(Decision, entry.body["decision"])
         row = leg.received(DECIDED, "interrupt_id", interrupt_id)
@@ -73,6 +77,7 @@ class PeoplePerformer:
         body = {
             "interrupt_id": interrupt_id,
             "kind": question.kind.value,
+            "subject_hash": question.subject_hash,
             "request": question.request,
             "risk": question.risk,
             "reasons": list(question.reasons),

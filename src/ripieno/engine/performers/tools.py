@@ -1,5 +1,6 @@
 """Performs one tool call: check → gate → person? → intent → act → outcome."""
 
+import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,7 +103,7 @@ class ToolPerformer:
     ) -> _Act | ToolResult:
         """The call as it may be made, its arguments perhaps edited by a person; or the refusal."""
         if spec is None:
-            return await self._unknown(leg, bench, planned)
+            return _unknown(bench, planned.call.name)
         act = _Act(planned, spec, planned.call.arguments)
         if wrong := self._wrong_arguments(spec, planned.call):
             return wrong
@@ -139,11 +140,17 @@ class ToolPerformer:
             if decision.kind is not DecisionKind.RETRY:
                 return await self._settle(leg, act, before[-1], decision)
         act = replace(act, attempt=len(before) + 1)
-        await self._intend(leg, act)
-        result, ms = await self._call(leg, bench, act)
-        if result.status in UNSEEN and act.attempt < MAX_ATTEMPTS:
-            return await self._act_once(leg, bench, act)
-        return await self._close(leg, act, result, ms)
+        # From the commit of the intent to that of the outcome the run must not be let go: between them it is unknown.
+        leg.effects_in_flight += 1
+        try:
+            await self._intend(leg, act)
+            result, ms = await self._call(leg, bench, act)
+            again = result.status in UNSEEN and act.attempt < MAX_ATTEMPTS
+            if not again:
+                return await self._close(leg, act, result, ms)
+        finally:
+            leg.effects_in_flight -= 1
+        return await self._act_once(leg, bench, act)
 
     async def _what_happened(self, leg: Leg, act: _Act, last: Effect) -> Decision:
         """Ask a person about an attempt that may or may not have reached the world."""
@@ -203,13 +210,8 @@ class ToolPerformer:
             dry_run=leg.run.dry_run,
             deadline=leg.run.deadline,
         )
-        effectful = act.spec.effect is not EffectClass.READ
-        leg.effects_in_flight += effectful
         began = self._clock.monotonic()
-        try:
-            result = await self._tools.call(replace(act.planned.call, arguments=act.arguments), context)
-        finally:
-            leg.effects_in_flight -= effectful
+        result = await self._tools.call(replace(act.planned.call, arguments=act.arguments), context)
         return result, round((self._clock.monotonic() - began) * 1000, 3)
 
     async def _refuse(self, leg: Leg, planned: PlannedCall, result: ToolResult) -> CallEnded:
@@ -231,14 +233,12 @@ class ToolPerformer:
         await leg.append(NewEntry(planned.key, EntryType.TOOL_RETURNED, body), close=close)
         return CallEnded(call, result, planned.evidence_id, ms)
 
-    async def _unknown(self, leg: Leg, bench: Workbench, planned: PlannedCall) -> ToolResult:
-        if planned.call.name in {spec.name for spec in await self._tools.list(_listing(leg, bench))}:
-            return _denied(f"{bench.definition.name} has no tool {planned.call.name}")
-        return await self._tools.call(planned.call, _listing(leg, bench))
 
-
-def _listing(leg: Leg, bench: Workbench) -> ToolContext:
-    return ToolContext(leg.run.tenant, bench.workspace, leg.run.id, bench.definition.name)
+def _unknown(bench: Workbench, name: str) -> ToolResult:
+    """The agent was not given such a tool, whether or not there is one: nothing is called."""
+    near = difflib.get_close_matches(name, bench.specs)
+    hint = f"did you mean {', '.join(near)}?" if near else None
+    return ToolResult(ToolStatus.UNKNOWN_TOOL, f"{bench.definition.name} has no tool {name}", hint=hint)
 
 
 def _denied(text: str) -> ToolResult:

@@ -1,6 +1,9 @@
 """The review team, played by hand."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.entries import EntryType
@@ -109,21 +112,23 @@ def book_review(short: dict[str, Any]) -> dict[str, Any]:
 def test_rework_hands_the_issues_back_and_stops_after_its_limit():
     book = team(max_reworks=1)
     steps(book, {**PLAN, "deliverable": None})
-    one(book, done("Nonsense."))
+    one(book, done("Nonsense [disk/t1c0]."))
     objection: dict[str, Any] = {"claim": "Nonsense", "evidence": []}
     one(book, done(value={"verdict": "rework", "issues": ["too short"], "unsupported_claims": [objection]}))
     book.notes()
-    redraft = one(book, done("Still nonsense."))
+    redraft = one(book, done("Still nonsense [disk/t1c0]."))
     assert redraft.key == "g1/child/draft-2"
     assert redraft.input.data is not None
     assert redraft.input.data["issues"] == ["too short", "unsupported: Nonsense"]
-    assert redraft.input.data["previous_draft"] == "Nonsense."
+    assert redraft.input.data["previous_draft"] == "Nonsense [disk/t1c0]."
     one(book, done(value={"verdict": "rework", "issues": ["still too short"], "unsupported_claims": [objection]}))
     book.notes()
     result = book.ended
     assert result.status is RunStatus.COMPLETED
     assert result.value["accepted"] is False
-    assert result.answer.startswith("Still nonsense.\n\nThe reviewer did not accept this answer:\n- still too short")
+    assert result.answer.startswith(
+        "Still nonsense [disk/t1c0].\n\nThe reviewer did not accept this answer:\n- still too short"
+    )
 
 
 def test_evidence_that_does_not_exist_is_unsupported_whatever_the_reviewer_says():
@@ -140,9 +145,20 @@ def test_evidence_that_does_not_exist_is_unsupported_whatever_the_reviewer_says(
 def test_a_reviewer_without_a_usable_verdict_means_rework():
     book = team(max_reworks=0)
     steps(book, {**PLAN, "deliverable": None})
-    one(book, done("Fine."))
+    one(book, done("Fine [disk/t1c0]."))
     one(book, done(value={"verdict": "perhaps"}))
     assert book.notes().body["review"]["issues"] == ["the reviewer gave no usable verdict"]
+
+
+def test_a_draft_without_evidence_is_not_accepted_where_there_is_some():
+    book = team(max_reworks=0)
+    steps(book, {**PLAN, "deliverable": None})
+    one(book, done("All is well."))
+    one(book, done(value={"verdict": "accept", "claims": [{"claim": "all is well"}]}))
+    review = book.notes().body["review"]
+    assert review["verdict"] == "rework"
+    assert review["issues"] == ["the draft cites none of the evidence that there is"]
+    assert review["unsupported_claims"] == [{"claim": "all is well", "evidence": []}]
 
 
 def test_a_bad_plan_is_asked_again_with_what_is_wrong():
@@ -205,12 +221,33 @@ def test_a_refused_delivery_is_said():
     one(book, failed("somebody said no"))
     deliverable = {"path": "report.md", "written": False, "answer": "somebody said no"}
     assert book.ended.value["deliverable"] == deliverable
+    assert book.ended.answer.endswith("report.md was not written: somebody said no")
 
 
 def test_the_children_share_the_teams_budget():
     book = team(tokens=100)
     one(book, done(value=PLAN, tokens=200))
     assert book.failed_with() == "budget_exceeded"
+
+
+def test_the_children_get_what_is_left_of_the_teams_limits():
+    book = team(tokens=1000, usd=1.0, effects=3, seconds=60.0, max_turns=9)
+    whole = {"max_turns": 9, "seconds": 60.0, "tokens": 1000, "usd": 1.0, "effects": 3}
+    used = replace(done(value=PLAN, tokens=400), effects=1, busy_ms=20_000.0)
+    assert one(book, used).input.limits == whole
+    book.notes()
+    left = {"max_turns": 9, "seconds": 40.0, "tokens": 600, "usd": 1.0, "effects": 2}
+    assert book.child_starts().input.limits == left
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"), [({"effects": 0}, ExitReason.BUDGET_EXCEEDED), ({"seconds": 1.0}, ExitReason.DEADLINE)]
+)
+def test_effects_and_time_of_children_count(limits: dict[str, Any], reason: ExitReason):
+    book = team(**limits)
+    one(book, replace(done(value=PLAN), effects=1, busy_ms=2000.0))
+    assert book.ended.exit_reason is reason
+    assert (book.ended.effects, book.ended.busy_ms) == (1, 2000.0)
 
 
 def test_a_team_without_a_role_says_which():

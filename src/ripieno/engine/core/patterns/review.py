@@ -99,6 +99,8 @@ class _Team:
             "deliverable": delivery,
         }
         answer = draft if accepted else f"{draft}\n\n{objections(review)}"
+        if delivery is not None and not delivery["written"]:
+            answer += f"\n\n{delivery['path']} was not written: {delivery['answer']}"
         return self._result(RunStatus.COMPLETED, ExitReason.COMPLETED, answer, value)
 
     # -- plan ----------------------------------------------------------------------------------------------------
@@ -219,14 +221,17 @@ class _Team:
         return f"{self.prefix}/child/{name}"
 
     def _start(self, name: str, agent: str, task: RunInput) -> Generator[Command, Outcome, None]:
-        task = replace(task, model=self.job.input.model)
+        task = replace(task, model=self.job.input.model, limits=self.tally.left())
         expect(ChildStarted, (yield StartChild(self._key(name), agent, task)))
 
     def _await(self, names: Iterable[str]) -> Generator[Command, Outcome, None]:
         outcome = yield AwaitChildren(tuple(self._key(name) for name in names))
-        for ended in expect_all(ChildEnded, outcome):
+        together = expect_all(ChildEnded, outcome)
+        for ended in together:
             self.ended[ended.key] = ended
             self.tally.usage += ended.result.usage
+            self.tally.effects += ended.result.effects
+        self.tally.busy_ms += max(ended.result.busy_ms for ended in together)
         if exceeded := self.tally.exceeded():
             raise _Over(*exceeded)
 
@@ -258,7 +263,17 @@ class _Team:
         value: JsonObject | None,
         error: RunError | None = None,
     ) -> RunResult:
-        return RunResult(status, reason, answer, value, tuple(self.evidence), self.tally.usage, error)
+        return RunResult(
+            status,
+            reason,
+            answer,
+            value,
+            tuple(self.evidence),
+            self.tally.usage,
+            error,
+            effects=self.tally.effects,
+            busy_ms=self.tally.busy_ms,
+        )
 
 
 def _planning(data: JsonObject) -> RunInput:

@@ -33,12 +33,15 @@ def _has_cycle(needs: dict[str, set[str]]) -> bool:
 
 
 def held_to_evidence(review: Review, draft: str, known: set[str]) -> Review:
-    """Add what no reviewer may wave through: citations of evidence that does not exist."""
-    invented = [claim for claim in review.claims if not set(claim.evidence) <= known]
-    missing = sorted(set(CITATION.findall(draft)) - known)
-    if not invented and not missing:
+    """Add what no reviewer may wave through: claims without evidence, or with evidence that does not exist."""
+    invented = [claim for claim in review.claims if not claim.evidence or not set(claim.evidence) <= known]
+    cited = set(CITATION.findall(draft))
+    issues = [f"[{name}] is cited, but there is no such evidence" for name in sorted(cited - known)]
+    if known and not cited:
+        issues.append("the draft cites none of the evidence that there is")
+    if not invented and not issues:
         return review
-    issues = (*review.issues, *(f"[{name}] is cited, but there is no such evidence" for name in missing))
+    issues = (*review.issues, *issues)
     unsupported = (*review.unsupported_claims, *(claim for claim in invented if claim not in review.unsupported_claims))
     return review.model_copy(update={"verdict": "rework", "issues": issues, "unsupported_claims": unsupported})
 

@@ -27,7 +27,7 @@ def pause(tx: Transaction, tenant: str, run_id: str) -> Run:
 def resume(tx: Transaction, tenant: str, run_id: str) -> Run:
     """Let a held run go on. Raises `NotFound`, `RunEnded` and `NotHeld`."""
     row = fenced.alive(tx, tenant, run_id)
-    if not row["hold"]:
+    if not row["hold"] and row["status"] != RunStatus.PAUSED:
         raise NotHeld(f"run {run_id} is not paused")
     tx.run(UNHOLD, (tx.micros, run_id))
     if row["status"] == RunStatus.PAUSED:

@@ -12,11 +12,13 @@ from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, finish
 
-# Compare and set: whoever sent something since the leg read its inbox has moved inbox_seq.
+# Compare and set: whoever sent something since the leg read its inbox has moved inbox_seq, and whoever resumed a run
+# that its leg is about to park as paused has let go of the hold.
 PARK = """
 UPDATE runs SET status = CASE WHEN hold THEN 'paused' ELSE :status END, waits = :waits, wake_at = :wake_at,
   owner = NULL, updated_at = :now
 WHERE id = :id AND epoch = :epoch AND status = 'running' AND inbox_seq = :inbox_seq AND cancel_at IS NULL
+  AND (hold OR :status <> 'paused')
 """
 
 LET_GO = "UPDATE runs SET status = :status, owner = NULL, epoch = :epoch, updated_at = :now WHERE id = :id"
