@@ -35,14 +35,14 @@ async def test_an_agent_is_shown_whole_with_its_version():
 @pytest.mark.parametrize("key", ["prompt", "goal", "task"])
 async def test_an_agent_is_given_a_task(key: str):
     async with open_door(works=False) as door:
-        body = {"task_data": {key: "pay", "eur": 3}, "context": {"who": "ann"}}
+        body = {"task_data": {key: "pay", "eur": 3, "verb": "pay"}, "context": {"who": "ann"}}
         response = await door.client.post("/v1/agents/cashier/invoke", json=body)
         run = await door.get(response.headers["location"])
         assert response.status_code == 201
         assert (run["agent"], run["goal"], run["data"], run["context"]) == (
             "cashier",
             "pay",
-            {"eur": 3},
+            {"eur": 3, "verb": "pay"},
             {"who": "ann"},
         )
 

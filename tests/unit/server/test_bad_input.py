@@ -77,6 +77,27 @@ async def test_bodies_that_break_the_schema(door: Door, body: Any, pointers: lis
     assert sorted(error["pointer"] for error in problem["errors"]) == sorted(pointers)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "pointer", "meant"),
+    [
+        ("/v1/runs", {"goal": "a", "agnet": "cashier"}, "/agnet", "agent"),
+        ("/v1/runs", {"goal": "a", "Constraint": {"max_turns": 1}}, "/Constraint", "constraints"),
+        ("/v1/agents/cashier/invoke", {"task_data": {"prompt": "a"}, "dry-run": True}, "/dry-run", "dry_run"),
+        ("/v1/tools/math.add/call", {"arguments": {}, "dryrun": True}, "/dryrun", "dry_run"),
+        ("/v1/interrupts/i/decide", {"decision": "approve", "argumnets": {"eur": 1}}, "/argumnets", "arguments"),
+    ],
+)
+async def test_members_that_are_probably_misspelt(door: Door, path: str, body: Any, pointer: str, meant: str):
+    problem = check(await door.client.post(path, json=body), 422, "invalid")
+    key = pointer.removeprefix("/")
+    assert problem["errors"] == [{"pointer": pointer, "detail": f"unknown key {key}; did you mean {meant}?"}]
+
+
+async def test_other_unknown_members_are_ignored(door: Door):
+    response = await door.client.post("/v1/runs", json={"goal": "a", "colour": "red", "stream": True, "user_id": 3})
+    assert response.status_code == 201, response.text
+
+
 async def test_no_body_at_all(door: Door):
     problem = check(await door.client.post("/v1/runs"), 422, "invalid")
     assert problem["errors"] == [{"pointer": "", "detail": "Field required"}]

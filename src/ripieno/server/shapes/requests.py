@@ -1,9 +1,10 @@
-"""What clients may send. Unknown members are ignored, but for limits, where a slip of the pen would cost."""
+"""What clients may send. Unknown members are ignored, but not in limits, and not where one looks like a slip."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from ripieno.domain import spelling
 from ripieno.domain.errors import Problem
 from ripieno.domain.interrupts import Decision, DecisionKind
 from ripieno.domain.jsons import Json, JsonObject
@@ -17,6 +18,14 @@ GOAL_KEYS = ("goal", "prompt", "task", "message", "text", "query", "input")
 
 class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
+    also_known: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_misspelt(cls, raw: Any) -> Any:
+        if isinstance(raw, dict):
+            spelling.refuse_slips(cls.__name__, cast("dict[str, Any]", raw), (*cls.model_fields, *cls.also_known))
+        return cast("Any", raw)
 
 
 class _Strict(BaseModel):
@@ -129,7 +138,7 @@ class InvokeRequest(RunOptions):
     def to_start(self, agent: str) -> StartRun:
         """The engine's request. Raises `ServerProblem` when there is no goal."""
         goal = required_goal(goal_in(self.task_data), "/task_data/prompt")
-        rest = {key: value for key, value in self.task_data.items() if value != goal}
+        rest = {key: value for key, value in self.task_data.items() if key != goal_key(self.task_data)}
         return self.start(goal, agent, rest or None)
 
 
@@ -148,8 +157,13 @@ class OrchestrateRequest(RunOptions):
 
 def goal_in(material: JsonObject) -> str | None:
     """The goal in a loose object: its first text under a familiar name."""
-    found = (material.get(key) for key in GOAL_KEYS)
-    return next((value for value in found if isinstance(value, str) and value.strip()), None)
+    key = goal_key(material)
+    return None if key is None else cast("str", material[key])
+
+
+def goal_key(material: JsonObject) -> str | None:
+    """The name under which a loose object holds its goal."""
+    return next((key for key in GOAL_KEYS if isinstance(text := material.get(key), str) and text.strip()), None)
 
 
 def required_goal(goal: Any, pointer: str) -> str:
@@ -188,6 +202,8 @@ class AnswerRequest(_Body):
 
 class DecideRequest(_Body):
     """Decide an interrupt: `approve` or `deny`; `answer`; or, of an unknown effect, `committed`, `retry`, `abandon`."""
+
+    also_known = ("approved", "modified_arguments")
 
     decision: DecisionKind
     reason: str | None = Field(default=None, max_length=2000)
