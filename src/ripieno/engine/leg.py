@@ -32,6 +32,8 @@ class Leg:
         self.news = asyncio.Event()
         """Set when the row or the inbox may have changed."""
         self.held = False
+        self.stopping = False
+        """Set when the leg is to let go of its run."""
         self.effects_in_flight = 0
         self._effects: dict[str, list[Effect]] = {}
         for effect in claimed.effects:
@@ -72,6 +74,11 @@ class Leg:
     def received(self, topic: str, name: str, value: str) -> InboxRow | None:
         """The unread message of a topic whose body has this value under this name."""
         return next((row for row in self.inbox if row.topic == topic and row.body.get(name) == value), None)
+
+    async def may_act(self) -> None:
+        """Return at once, or never: a leg that is to let go begins no effect, and its cancellation is on its way."""
+        if self.stopping:
+            await asyncio.Event().wait()
 
     async def refresh(self) -> None:
         """Read the inbox again."""

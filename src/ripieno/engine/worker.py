@@ -42,6 +42,7 @@ class _Turn:
     stop: _Stop | None = None
 
     def end(self, why: _Stop) -> None:
+        self.leg.stopping = True
         if self.stop is None and self.task is not None:
             self.stop = why
             # A task that is cancelled before its first step never takes it, and so would never let its run go.
@@ -214,6 +215,7 @@ class Worker:
         while self._turns:
             patience = self._clock.monotonic() - began < self._options.drain_seconds
             for turn in list(self._turns.values()):
+                turn.leg.stopping = True
                 if not (patience and turn.leg.effects_in_flight):
                     turn.end(_Stop.DRAIN)
             await asyncio.wait([turn.task for turn in self._turns.values() if turn.task], timeout=0.05)

@@ -140,6 +140,7 @@ class ToolPerformer:
             if decision.kind is not DecisionKind.RETRY:
                 return await self._settle(leg, act, before[-1], decision)
         act = replace(act, attempt=len(before) + 1)
+        await leg.may_act()
         # From the commit of the intent to that of the outcome the run must not be let go: between them it is unknown.
         leg.effects_in_flight += 1
         try:
