@@ -9,7 +9,7 @@ a sender travel together.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from ripieno.domain import ids
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 class Pace:
     """Times in seconds.
 
-    Hints are gathered for `gather`. A link on which nothing was sent for `quiet` is asked, and one that has answered
-    nothing for twice as long is given up. Opening a link and sending a frame may take `patience`. Between two attempts
-    to open one lie `retry_first` to `retry_most`. At the end, what is in the outbox has `parting` to leave.
+    Hints are gathered for `gather`. A link on which nothing was sent or heard for `quiet` is asked, and one that has
+    answered nothing for twice as long is given up. Opening a link and sending a frame may take `patience`. Between two
+    attempts to open one lie `retry_first` to `retry_most`. At the end, what is in the outbox has `parting` to leave.
     """
 
     gather: float = 0.005
@@ -66,6 +66,7 @@ class BrokerDispatch:
         self._outbox = Outbox(bounds)
         self._news = asyncio.Event()
         self._closing = False
+        self._stirred_at = clock.monotonic()
         self._asked_at: float | None = None
         self._said_away = False
         self._said_full = False
@@ -127,14 +128,14 @@ class BrokerDispatch:
 
     async def _something(self) -> bool:
         """Wait for hints to send. False when it has been quiet for so long that the link should be asked."""
-        try:
-            async with asyncio.timeout(self._pace.quiet):
-                return await self._news.wait()
-        except TimeoutError:
-            return False
+        while not self._news.is_set() and (left := self._stirred_at + self._pace.quiet - self._clock.monotonic()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._news.wait()
+        return self._news.is_set()
 
     async def _send(self, send: Send, hints: tuple[Hint, ...]) -> None:
-        now = self._clock.monotonic()
+        now = self._stirred_at = self._clock.monotonic()
         if self._asked_at is None:
             self._asked_at = now
         elif now - self._asked_at >= 2 * self._pace.quiet:
@@ -145,7 +146,7 @@ class BrokerDispatch:
         self._said_full = False
 
     def _hear(self, data: bytes) -> None:
-        self._asked_at = None
+        self._stir()
         frame = frames.decode(data)
         if frame is None:
             self.counts.garbage += 1
@@ -160,6 +161,11 @@ class BrokerDispatch:
         except Exception:
             log.exception("a listener failed on a hint from another process")
 
+    def _stir(self) -> None:
+        """Note that the link works. One process that asks spares the others that: they hear it too."""
+        self._stirred_at = self._clock.monotonic()
+        self._asked_at = None
+
     async def _part(self, keeper: asyncio.Task[None]) -> None:
         """Let the last hints leave, of runs given back for instance. Drivers swallow a cancellation now and then."""
         self._closing = True
@@ -172,7 +178,7 @@ class BrokerDispatch:
 
     def _opened(self) -> None:
         self.counts.links += 1
-        self._asked_at = None
+        self._stir()
         self.linked.set()
         again = self._said_away
         self._said_away = False

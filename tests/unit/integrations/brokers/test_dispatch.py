@@ -174,6 +174,15 @@ async def test_quiet_link_that_answers_is_kept():
         assert sent(broker) == []
 
 
+async def test_one_that_asks_spares_the_others():
+    broker, clock, pace = MemoryBroker(), SystemClock(), Pace(quiet=0.02)
+    async with carried(broker, clock, pace), carried(broker, clock, pace), carried(broker, clock, pace):
+        began = clock.monotonic()
+        while len(broker.frames) < 10:
+            await asyncio.sleep(0.001)
+        assert clock.monotonic() - began > 9 * pace.quiet  # each on its own would take a third of that
+
+
 async def test_frame_that_does_not_leave_in_time_breaks_the_link():
     broker = MemoryBroker()
     async with carried(broker, pace=Pace(gather=0.0, quiet=0.005, patience=0.01, retry_first=0.001)) as dispatch:
