@@ -78,7 +78,7 @@ async def test_tools_are_listed_with_the_effects_that_were_configured(tmp_path: 
     assert (increment.effect, increment.description) == (EffectClass.IDEMPOTENT, "Add one line to the counter.")
     assert increment.input_schema["properties"]["by"]["default"] == 1
     assert "ctx" not in increment.input_schema["properties"]
-    assert (get.effect, get.risk, get.source, get.timeout) == (EffectClass.IRREVERSIBLE, Risk.HIGH, "mcp:counter", 7)
+    assert (get.effect, get.risk, get.source, get.timeout) == (EffectClass.IRREVERSIBLE, Risk.MEDIUM, "mcp:counter", 7)
     assert slow.risk is Risk.HIGH
 
 

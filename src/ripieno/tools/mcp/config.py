@@ -33,10 +33,9 @@ class ServerConfig(BaseModel):
     """One server.
 
     `effects` and `risks` are by the tool's own name. `trust` believes what the server says about the effects of its
-    tools; otherwise what is not declared here is irreversible and, unless `risks` says less, of high risk. `allow` are
-    patterns of tools that are taken over, None means all. Seconds: `timeout` for each call, `connect_timeout` for the
-    start of the server, `probe_timeout` for the answer to the question whether it still works, after a call that took
-    too long.
+    tools; otherwise what is not declared here is irreversible. `allow` are patterns of tools that are taken over, None
+    means all. Seconds: `timeout` for each call, `connect_timeout` for the start of the server, `probe_timeout` for the
+    answer to the question whether it still works, after a call that took too long.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)

@@ -14,14 +14,14 @@ from ripieno.tools.mcp.config import ServerConfig
 
 def spec(config: ServerConfig, tool: types.Tool) -> ToolSpec:
     """A server's tool as agents, people and the gate see it: `server.tool`."""
-    declared = _declared(config, tool)
+    effect = _effect(config, tool)
     return ToolSpec(
         f"{config.name}.{tool.name}",
         tool.description or tool.title or "",
         tool.input_schema,
         output_schema=tool.output_schema,
-        effect=declared or EffectClass.IRREVERSIBLE,
-        risk=config.risks.get(tool.name, _risk(declared)),
+        effect=effect,
+        risk=config.risks.get(tool.name, Risk.LOW if effect is EffectClass.READ else Risk.MEDIUM),
         source=f"mcp:{config.name}",
         timeout=config.timeout,
     )
@@ -41,7 +41,7 @@ def result(answer: types.CallToolResult) -> ToolResult:
     return ToolResult(ToolStatus.ERROR if answer.is_error else ToolStatus.OK, text, data=data)
 
 
-def _declared(config: ServerConfig, tool: types.Tool) -> EffectClass | None:
+def _effect(config: ServerConfig, tool: types.Tool) -> EffectClass:
     """What a server says of itself counts only where an administrator trusts it."""
     if tool.name in config.effects:
         return config.effects[tool.name]
@@ -50,14 +50,7 @@ def _declared(config: ServerConfig, tool: types.Tool) -> EffectClass | None:
             return EffectClass.READ
         if tool.annotations.idempotent_hint:
             return EffectClass.IDEMPOTENT
-    return None
-
-
-def _risk(declared: EffectClass | None) -> Risk:
-    """A tool of which nobody said what it does may do anything: with the default settings a person is asked first."""
-    if declared is None:
-        return Risk.HIGH
-    return Risk.LOW if declared is EffectClass.READ else Risk.MEDIUM
+    return EffectClass.IRREVERSIBLE
 
 
 def _text(block: types.ContentBlock) -> str:

@@ -13,31 +13,22 @@ def tool(hints: dict[str, bool]) -> types.Tool:
 
 
 @pytest.mark.parametrize(
-    ("settings", "hints", "effect", "risk"),
+    ("settings", "hints", "effect"),
     [
-        ({}, {}, EffectClass.IRREVERSIBLE, Risk.HIGH),
-        ({}, {"read_only_hint": True}, EffectClass.IRREVERSIBLE, Risk.HIGH),
-        ({"trust": True}, {}, EffectClass.IRREVERSIBLE, Risk.HIGH),
-        ({"trust": True}, {"read_only_hint": True}, EffectClass.READ, Risk.LOW),
-        ({"trust": True}, {"idempotent_hint": True}, EffectClass.IDEMPOTENT, Risk.MEDIUM),
-        ({"trust": True}, {"read_only_hint": False}, EffectClass.IRREVERSIBLE, Risk.HIGH),
-        (
-            {"trust": True, "effects": {"get": "reconcilable"}},
-            {"read_only_hint": True},
-            EffectClass.RECONCILABLE,
-            Risk.MEDIUM,
-        ),
-        ({"effects": {"get": "read"}}, {}, EffectClass.READ, Risk.LOW),
-        ({"effects": {"get": "irreversible"}}, {}, EffectClass.IRREVERSIBLE, Risk.MEDIUM),
-        ({"effects": {"put": "read"}}, {}, EffectClass.IRREVERSIBLE, Risk.HIGH),
-        ({"risks": {"get": "low"}}, {}, EffectClass.IRREVERSIBLE, Risk.LOW),
-        ({"risks": {"get": "high"}, "effects": {"get": "read"}}, {}, EffectClass.READ, Risk.HIGH),
+        ({}, {}, EffectClass.IRREVERSIBLE),
+        ({}, {"read_only_hint": True}, EffectClass.IRREVERSIBLE),
+        ({"trust": True}, {}, EffectClass.IRREVERSIBLE),
+        ({"trust": True}, {"read_only_hint": True}, EffectClass.READ),
+        ({"trust": True}, {"idempotent_hint": True}, EffectClass.IDEMPOTENT),
+        ({"trust": True}, {"read_only_hint": False}, EffectClass.IRREVERSIBLE),
+        ({"trust": True, "effects": {"get": "reconcilable"}}, {"read_only_hint": True}, EffectClass.RECONCILABLE),
     ],
 )
-def test_effect_and_risk(settings: dict[str, object], hints: dict[str, bool], effect: EffectClass, risk: Risk):
+def test_effects(settings: dict[str, object], hints: dict[str, bool], effect: EffectClass):
     config = ServerConfig.model_validate({"name": "s", "command": "c", **settings})
     spec = mapping.spec(config, tool(hints))
-    assert (spec.name, spec.description, spec.effect, spec.risk) == ("s.get", "Get it", effect, risk)
+    assert (spec.name, spec.description, spec.effect) == ("s.get", "Get it", effect)
+    assert spec.risk is (Risk.LOW if effect is EffectClass.READ else Risk.MEDIUM)
 
 
 def test_structured_content_without_text_becomes_text():
