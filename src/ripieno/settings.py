@@ -1,8 +1,9 @@
 """Every setting, documented where it is declared.
 
 Order, strongest first: command-line flag, `RIPIENO_*` variable (nested names joined by two underscores:
-`RIPIENO_WORKER__SLOTS`), the provider's own familiar variable (`OPENAI_API_KEY`), `ripieno.toml`, the default here.
-Unknown names are refused, with the nearest known one.
+`RIPIENO_WORKER__SLOTS`), the provider's own familiar variable (`OPENAI_API_KEY`), `ripieno.toml` or the file that
+`RIPIENO_TOML` names, the default here. An empty variable counts as one that is not there. Unknown names are refused,
+with the nearest known one.
 """
 
 import difflib
@@ -12,13 +13,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.tools import Risk
 
 PREFIX = "RIPIENO_"
 OPENAI_URL = "https://api.openai.com/v1"
+KEY_LENGTH = 8
+NO_SETTINGS = frozenset({"RIPIENO_TOML", "RIPIENO_URL", "RIPIENO_KEY"})
+"""Variables that say where to look, not how to be."""
 
 FAMILIAR = {
     "OPENAI_API_KEY": "openai.api_key",
@@ -35,12 +39,26 @@ class _Section(BaseModel):
 class AuthSettings(_Section):
     """Who may call the API.
 
-    `auto` asks for no key on a loopback address and refuses to bind any other without `admin_key`; `key` always
-    asks for it; `off` never does, and says so at each start.
+    `auto` asks for no key on a loopback address, which is for development, and refuses to bind any other without
+    `admin_key`; `dev` is another name of it. `key` always asks for the key; `off` never does, and says so at each
+    start. A key has at least 8 characters.
     """
 
     mode: Literal["auto", "key", "off"] = "auto"
     admin_key: SecretStr | None = None
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _development(cls, mode: object) -> object:
+        return "auto" if mode == "dev" else mode
+
+    @field_validator("admin_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value().strip()) < KEY_LENGTH:
+            msg = f"a key needs at least {KEY_LENGTH} characters; leave it out to have none"
+            raise ValueError(msg)
+        return key
 
 
 class WorkerSettings(_Section):
@@ -136,12 +154,13 @@ def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | No
         Invalid: A name is unknown or a value does not fit; `problems` has one line for each.
     """
     environ = os.environ if environ is None else environ
-    tree: dict[str, Any] = _toml(Path(environ.get("RIPIENO_TOML", "ripieno.toml")))
+    environ = {variable: value for variable, value in environ.items() if value.strip()}
+    tree = _toml(environ.get("RIPIENO_TOML"))
     for variable, name in FAMILIAR.items():
-        if environ.get(variable):
+        if variable in environ:
             _put(tree, name, environ[variable])
     for variable, value in environ.items():
-        if variable.startswith(PREFIX) and variable not in {"RIPIENO_TOML", "RIPIENO_URL", "RIPIENO_KEY"}:
+        if variable.startswith(PREFIX) and variable not in NO_SETTINGS:
             _put(tree, variable.removeprefix(PREFIX).lower().replace("__", "."), _parsed(value))
     for name, value in (flags or {}).items():
         if value is not None:
@@ -162,11 +181,17 @@ def names(kind: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def _toml(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
+def _toml(named: str | None) -> dict[str, Any]:
+    """The file that was named, which must be there, or the usual one, which need not."""
+    path = Path(named or "ripieno.toml")
     try:
         return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        if named is None:
+            return {}
+        raise Invalid(f"there is no file {path}, which RIPIENO_TOML names") from None
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"{path} is not valid TOML: {error}") from None
 
@@ -193,7 +218,7 @@ def _parsed(value: str) -> Any:
 def _problem(item: Mapping[str, Any]) -> Problem:
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
-        return Problem("/" + name.replace(".", "/"), f"{name}: {item['msg']}")
+        return Problem("/" + name.replace(".", "/"), f"{name}: {item['msg'].removeprefix('Value error, ')}")
     near = difflib.get_close_matches(name, list(names()), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     return Problem("/" + name.replace(".", "/"), f"unknown setting {name}{hint}")

@@ -82,8 +82,34 @@ def test_another_file_can_be_named(tmp_path: Path):
     assert settings.load(environ={"RIPIENO_TOML": str(tmp_path / "other.toml")}).port == 7
 
 
+def test_a_file_that_was_named_must_be_there(tmp_path: Path):
+    assert refused(RIPIENO_TOML="/missing.toml") == ["there is no file /missing.toml, which RIPIENO_TOML names"]
+    assert "cannot be read" in refused(RIPIENO_TOML=str(tmp_path))[0]
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_variable_counts_as_none(tmp_path: Path, empty: str):
+    (tmp_path / "ripieno.toml").write_text("port = 7\n")
+    environ = dict.fromkeys(["RIPIENO_TOML", "RIPIENO_PORT", "RIPIENO_AUTH__ADMIN_KEY", "OPENAI_BASE_URL"], empty)
+    loaded = settings.load(environ=environ)
+    assert (loaded.port, loaded.auth.admin_key, loaded.default_model) == (7, None, "offline")
+
+
+@pytest.mark.parametrize("key", ["", "       ", "1234567"])
+def test_a_key_that_is_easily_guessed_is_refused(key: str):
+    with pytest.raises(Invalid) as error:
+        settings.load({"auth.admin_key": key}, {})
+    [problem] = error.value.problems
+    assert problem.detail == "auth.admin_key: a key needs at least 8 characters; leave it out to have none"
+
+
+def test_the_development_mode_has_two_names():
+    assert settings.load(environ={"RIPIENO_AUTH__MODE": "dev"}).auth.mode == "auto"
+    assert refused(RIPIENO_AUTH__MODE="open")[0].startswith("auth.mode: ")
+
+
 def test_secrets_do_not_show():
-    assert "hunter2" not in repr(settings.load({"auth.admin_key": "hunter2"}, {}))
+    assert "hunter22" not in repr(settings.load({"auth.admin_key": "hunter22"}, {}))
 
 
 def test_every_name_is_listed():
