@@ -13,6 +13,8 @@ from ripieno.settings import load
 from ripieno.store.lockfile import LockFile
 from tests.unit.cli.happenings import START, Happenings, told
 
+KEY = "very-secret"
+
 
 def said(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """The exit code and standard error of a command that raises."""
@@ -91,6 +93,7 @@ def test_each_wrong_setting_is_a_sentence():
     [
         ({}, "offline, which matches words"),
         ({"openai.api_key": "k"}, r"openai:gpt-4o-mini at https://api\.openai\.com/v1 \(OPENAI_API_KEY is set\)"),
+        ({"openai.base_url": "http://h:9/v1"}, r"openai:gpt-4o-mini at http://h:9/v1 \(without a key\)"),
         ({"models.default": "offline"}, r"offline \(models\.default\)"),
     ],
 )
@@ -102,8 +105,10 @@ def test_why_this_model(flags: dict[str, str], words: str):
     ("flags", "words"),
     [
         ({}, "without a key, from this machine only"),
-        ({"auth.admin_key": "k"}, "with the admin key (this machine also without)"),
-        ({"auth.mode": "key", "auth.admin_key": "k"}, "with the admin key"),
+        ({"auth.admin_key": KEY}, "without a key or with the admin key, from this machine only"),
+        ({"auth.mode": "key", "auth.admin_key": KEY}, "with the admin key"),
+        ({"host": "0.0.0.0", "auth.admin_key": KEY}, "with the admin key, from other machines too"),
+        ({"host": "::1"}, "without a key, from this machine only"),
         ({"auth.mode": "off"}, "OPEN TO EVERYBODY who reaches this address, because auth.mode is off"),
     ],
 )

@@ -17,6 +17,7 @@ from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.wording import count
 from ripieno.clock import SystemClock
 from ripieno.domain.jsons import JsonObject
+from ripieno.governance.access import is_loopback
 from ripieno.observability import logs
 from ripieno.settings import Settings
 
@@ -81,8 +82,9 @@ def model_line(own: Settings) -> str:
     """The default model, and why it is that one."""
     if own.models.default:
         return f"{own.default_model} (models.default)"
-    if own.openai.api_key:
-        return f"{own.default_model} at {own.openai.base_url} (OPENAI_API_KEY is set)"
+    if own.openai.configured:
+        key = "OPENAI_API_KEY is set" if own.openai.api_key else "without a key"
+        return f"{own.default_model} at {own.openai.base_url} ({key})"
     return "offline, which matches words and does not think; set OPENAI_API_KEY (and OPENAI_BASE_URL) for a real one"
 
 
@@ -90,9 +92,11 @@ def access_line(own: Settings) -> str:
     """Who may call."""
     if own.auth.mode == "off":
         return "OPEN TO EVERYBODY who reaches this address, because auth.mode is off"
-    if own.auth.mode == "key" or own.auth.admin_key:
-        return "with the admin key" + (" (this machine also without)" if own.auth.mode == "auto" else "")
-    return "without a key, from this machine only"
+    if own.auth.mode == "key":
+        return "with the admin key"
+    if not is_loopback(own.host):
+        return "with the admin key, from other machines too"
+    return "without a key" + (" or with the admin key" if own.auth.admin_key else "") + ", from this machine only"
 
 
 def _problems(found: list[JsonObject]) -> Iterator[str]:
