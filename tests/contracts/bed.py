@@ -30,8 +30,11 @@ from ripieno.ports import (
 )
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
+from ripieno.store.postgres.dispatch import ANYTHING
+from ripieno.store.postgres.opening import PostgresStore, open_postgres
 from ripieno.testing.fake_clock import FakeClock
 from ripieno.testing.memory_journal import MemoryStore
+from tests.servers import postgres, postgres_database
 
 TENANT = "acme"
 ENDING = {
@@ -68,7 +71,15 @@ async def sqlite(folder: Path, clock: Clock, dispatch: Dispatch) -> AsyncGenerat
     await store.close()
 
 
-STORES: dict[str, Opener] = {"memory": memory, "sqlite": sqlite}
+@asynccontextmanager
+async def on_postgres(_: Path, clock: Clock, dispatch: Dispatch) -> AsyncGenerator[Store]:
+    store = await open_postgres(await postgres_database.empty(), clock, now=clock.now)
+    store.dispatch.subscribe(lambda hint: dispatch.publish([hint] if hint != ANYTHING else []))
+    yield store
+    await store.close()
+
+
+STORES: dict[str, Opener] = {"memory": memory, "sqlite": sqlite, "postgres": on_postgres}
 
 
 @dataclass
@@ -104,6 +115,14 @@ class Bed:
             "created_by": "alice",
         }
         return NewRun(**{**usual, **fields})
+
+    async def recover(self) -> int:
+        """Take what a lost process left running: an embedded store when it starts, a cluster when it notices."""
+        if isinstance(self.store, PostgresStore):
+            postgres.shared().sql("UPDATE workers SET dead = true", postgres_database.NAME)
+            self.store.lease.lose()
+            return await self.store.journal.upkeep.reap()
+        return await self.journal.recover()
 
     async def start(self, **fields: Any) -> str:
         """A queued run."""

@@ -115,7 +115,7 @@ async def test_recover_takes_running_runs_from_the_dead(bed: Bed):
     queued = await bed.start()
     await bed.journal.pause(TENANT, held.id)
     await bed.journal.cancel(TENANT, stopping.id, "bob", "")
-    assert await bed.journal.recover() == 3
+    assert await bed.recover() == 3
     rows = [await bed.row(run) for run in (plain, held, stopping, waiting)]
     assert [row.status for row in rows] == [
         RunStatus.QUEUED,
@@ -127,4 +127,4 @@ async def test_recover_takes_running_runs_from_the_dead(bed: Bed):
     assert (await bed.row_of(queued)).epoch == 0
     with pytest.raises(LegLost):
         await bed.append(plain, "late")
-    assert await bed.journal.recover() == 0
+    assert await bed.recover() == 0

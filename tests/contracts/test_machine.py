@@ -1,4 +1,4 @@
-"""SQLite and memory side by side through random histories: same answers, same state, and the invariants of DESIGN §4.
+"""Memory and each other store side by side through random histories: same answers, same state, and DESIGN §4 holds.
 
 The clock stands between them, so that even times are the same.
 """
@@ -24,6 +24,7 @@ from ripieno.ports import Append, EffectClose, InterruptFilter, Journal, Park, R
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.fake_clock import FakeClock
 from tests.contracts.bed import ENDING, STORES, TENANT, Bed, encoded, intent
+from tests.servers import postgres
 
 NUMBERS = st.integers(0, 5)
 KEYS = st.sampled_from("abc")
@@ -32,7 +33,9 @@ WAITING = st.sampled_from([RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT
 
 
 class Journals(RuleBasedStateMachine):
-    """Every rule is one transaction, done on each store."""
+    """Every rule is one transaction, done in memory and on the store that is tested."""
+
+    against = "sqlite"
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +51,7 @@ class Journals(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        for opener in STORES.values():
+        for opener in (STORES["memory"], STORES[self.against]):
             dispatch = LocalDispatch()
             opened = opener(Path(self.folder.name), self.clock, dispatch)
             store = self.runner.run(self.open.enter_async_context(opened))
@@ -59,12 +62,16 @@ class Journals(RuleBasedStateMachine):
         self.runner.close()
         self.folder.cleanup()
 
-    def both(self, transaction: Callable[[Journal], Awaitable[Any]]) -> Any:
-        """Do it on every store; the answers, or the kinds of refusal, must agree."""
+    def all(self, transaction: Callable[[Journal], Awaitable[Any]]) -> Any:
+        """Do it on every journal; the answers, or the kinds of refusal, must agree."""
+        return self.each(lambda bed: transaction(bed.journal))
+
+    def each(self, transaction: Callable[[Bed], Awaitable[Any]]) -> Any:
+        """The same for what is no verb of the journal."""
 
         async def outcome(bed: Bed) -> Any:
             try:
-                answer: Any = await transaction(bed.journal)
+                answer: Any = await transaction(bed)
             except RipienoError as error:
                 return error.code
             return tuple(cast("Sequence[Any]", answer)) if isinstance(answer, Sequence) else answer
@@ -89,7 +96,7 @@ class Journals(RuleBasedStateMachine):
     def start(self, parent: int | None, lane: str, priority: int) -> None:
         parent_id = self.runs[parent % len(self.runs)] if parent is not None and self.runs else None
         run = self.new(lane=lane, priority=priority, parent_id=parent_id)
-        assert self.both(lambda journal: journal.start(run)) is True
+        assert self.all(lambda journal: journal.start(run)) is True
         self.runs.append(run.id)
 
     def new(self, **fields: Any) -> NewRun:
@@ -98,7 +105,7 @@ class Journals(RuleBasedStateMachine):
 
     @rule(slots=st.integers(1, 4))
     def claim(self, slots: int) -> None:
-        claimed = self.both(lambda journal: journal.claim("w1", slots))
+        claimed = self.all(lambda journal: journal.claim("w1", slots))
         assert len({each.run.id for each in claimed}) == len(claimed) <= slots
 
     @precondition(lambda self: self.runs)
@@ -125,7 +132,7 @@ class Journals(RuleBasedStateMachine):
             consumed=(consumed,) if consumed else (),
             interrupts=(asked,) if asks else (),
         )
-        answer = self.both(lambda journal: journal.append(batch))
+        answer = self.all(lambda journal: journal.append(batch))
         assert stale == 0 or answer == "leg_lost"
 
     @precondition(lambda self: self.runs)
@@ -134,7 +141,7 @@ class Journals(RuleBasedStateMachine):
         run = self.run_of(number)
         entry = NewEntry(self.key(f"{key}/intent"), EntryType.EFFECT_INTENDED, {})
         batch = Append(run.id, run.epoch, (entry,), intents=(intent(run, key, attempt),))
-        answer = self.both(lambda journal: journal.append(batch))
+        answer = self.all(lambda journal: journal.append(batch))
         assert not (isinstance(answer, tuple) and (run.hold or run.cancel_at))
 
     @precondition(lambda self: self.runs)
@@ -143,7 +150,7 @@ class Journals(RuleBasedStateMachine):
         run = self.run_of(number)
         entry = NewEntry(self.key(key), EntryType.TOOL_RETURNED, {})
         batch = Append(run.id, run.epoch, (entry,), closes=(EffectClose(key, 1, state),))
-        self.both(lambda journal: journal.append(batch))
+        self.all(lambda journal: journal.append(batch))
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS)
@@ -153,14 +160,14 @@ class Journals(RuleBasedStateMachine):
         batch = Append(
             run.id, run.epoch, (NewEntry(self.key("child"), EntryType.CHILD_STARTED, {}),), children=(child,)
         )
-        if isinstance(self.both(lambda journal: journal.append(batch)), tuple):
+        if isinstance(self.all(lambda journal: journal.append(batch)), tuple):
             self.runs.append(child.id)
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS, dedupe=KEYS)
     def send(self, number: int, dedupe: str) -> None:
         run = self.run_of(number)
-        answer = self.both(lambda journal: journal.send(TENANT, run.id, "note", {"n": self.turn}, dedupe))
+        answer = self.all(lambda journal: journal.send(TENANT, run.id, "note", {"n": self.turn}, dedupe))
         woken = run.status in PARKED and not run.hold and isinstance(answer, int) and answer > run.inbox_seq
         assert self.run_of(number).status == (RunStatus.QUEUED if woken else run.status)
 
@@ -170,7 +177,7 @@ class Journals(RuleBasedStateMachine):
         which = InterruptFilter()
         asked = self.runner.run(self.beds[0].records.interrupts(TENANT, which, 6))
         interrupt_id = asked[number % len(asked)].id if asked else "apr_0"
-        self.both(lambda journal: journal.decide(TENANT, interrupt_id, Decision(kind, f"person{number}")))
+        self.all(lambda journal: journal.decide(TENANT, interrupt_id, Decision(kind, f"person{number}")))
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS, what=st.sampled_from(["cancel", "pause", "pause", "resume", "resume"]))
@@ -178,11 +185,11 @@ class Journals(RuleBasedStateMachine):
         run_id = self.run_of(number).id
         match what:
             case "cancel":
-                self.both(lambda journal: journal.cancel(TENANT, run_id, "bob", "why"))
+                self.all(lambda journal: journal.cancel(TENANT, run_id, "bob", "why"))
             case "pause":
-                self.both(lambda journal: journal.pause(TENANT, run_id))
+                self.all(lambda journal: journal.pause(TENANT, run_id))
             case _:
-                self.both(lambda journal: journal.resume(TENANT, run_id))
+                self.all(lambda journal: journal.resume(TENANT, run_id))
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS, stale=STALE, status=WAITING, behind=st.sampled_from([0, 0, 1]), wake=st.none() | NUMBERS)
@@ -190,7 +197,7 @@ class Journals(RuleBasedStateMachine):
         run = self.run_of(number)
         wake_at = None if wake is None else self.beds[0].after(wake)
         wish = Park(run.id, run.epoch + stale, status, run.inbox_seq - behind, ({"for": "x"},), wake_at)
-        answer = self.both(lambda journal: journal.park(wish))
+        answer = self.all(lambda journal: journal.park(wish))
         assert answer in {True, False, "leg_lost"}
         assert not (answer is True and behind and run.cancel_at is None), "a message was passed over"
 
@@ -201,28 +208,28 @@ class Journals(RuleBasedStateMachine):
         kind, reason = ENDING[status]
         result = RunResult(status, reason, "42")
         ending = NewEntry("end", kind, {"result": encoded(result)})
-        self.both(lambda journal: journal.finish(run.id, run.epoch + stale, ending, result))
+        self.all(lambda journal: journal.finish(run.id, run.epoch + stale, ending, result))
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS, stale=STALE)
     def release(self, number: int, stale: int) -> None:
         run = self.run_of(number)
-        self.both(lambda journal: journal.release(run.id, run.epoch + stale))
+        self.all(lambda journal: journal.release(run.id, run.epoch + stale))
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS, stale=STALE)
     def unread(self, number: int, stale: int) -> None:
         run = self.run_of(number)
-        self.both(lambda journal: journal.unread(run.id, run.epoch + stale))
+        self.all(lambda journal: journal.unread(run.id, run.epoch + stale))
 
     @rule()
     def recover(self) -> None:
-        self.both(lambda journal: journal.recover())
+        self.each(lambda bed: bed.recover())
 
     @rule(seconds=st.sampled_from([0, 1, 3, 6]))
     def pump(self, seconds: int) -> None:
         self.clock.advance(seconds)
-        self.both(lambda journal: journal.pump())
+        self.all(lambda journal: journal.pump())
 
     # -- what must hold after each -------------------------------------------------------------------------------
 
@@ -263,5 +270,14 @@ class Journals(RuleBasedStateMachine):
         assert (interrupt.status is not InterruptStatus.PENDING) or interrupt.run_id not in self.ended
 
 
+class JournalsOnPostgres(Journals):
+    """The same, beside PostgreSQL."""
+
+    against = "postgres"
+
+
 TestJournals = Journals.TestCase
 TestJournals.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+
+TestJournalsOnPostgres = postgres.NEEDS(JournalsOnPostgres.TestCase)
+TestJournalsOnPostgres.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)

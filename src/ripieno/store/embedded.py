@@ -1,6 +1,8 @@
 """The store of one process in one folder: SQLite, a lock file, nothing to install."""
 
 import asyncio
+import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ from ripieno.store.sqlite.readers import Readers
 from ripieno.store.sqlite.records import SqliteRecords
 from ripieno.store.sqlite.replies import SqliteReplies
 from ripieno.store.sqlite.writer import Writer
+
+log = logging.getLogger(__name__)
 
 FILE = "ripieno.db"
 
@@ -49,7 +53,7 @@ class EmbeddedStore:
 
 
 async def open_store(folder: Path, clock: Clock, dispatch: Dispatch) -> EmbeddedStore:
-    """Open the store in a folder, making it where it is not there.
+    """Open the store in a folder, making it where it is not there. What is made is for this user alone.
 
     Raises:
         StoreBusy: Another process has the folder (the error names it), or its file cannot be used.
@@ -59,10 +63,13 @@ async def open_store(folder: Path, clock: Clock, dispatch: Dispatch) -> Embedded
 
 
 def _open(folder: Path, clock: Clock, dispatch: Dispatch, on_loop: Callable[..., object]) -> EmbeddedStore:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _warn_if_open(folder)
     lock = LockFile(folder, clock.now())
     try:
         path = folder / FILE
+        # SQLite would make it readable for everybody; its side files take the mode of this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         migrate.upgrade(path)
         sys.setswitchinterval(min(TURN, sys.getswitchinterval()))
         writer = Writer(connection.for_writing(path), clock, dispatch, on_loop)
@@ -70,3 +77,9 @@ def _open(folder: Path, clock: Clock, dispatch: Dispatch, on_loop: Callable[...,
     except BaseException:
         lock.release()
         raise
+
+
+def _warn_if_open(folder: Path) -> None:
+    mode = folder.stat().st_mode & 0o777
+    if mode & 0o077:
+        log.warning("the data folder %s is open to other users of this machine (mode %03o); chmod 700 it", folder, mode)

@@ -1,20 +1,23 @@
-"""Brings an SQLite file to the schema of this version.
+"""Brings a database to the schema of this version: an SQLite file when it is opened, PostgreSQL when somebody asks.
 
-An older file goes through the migrations. A new one is made from `schema.sql`, which is what the migrations lead to,
-written down: importing Alembic takes longer than everything else at the start of a server. After a new migration write
-it again with `python -m ripieno.store.migrate`; a test compares.
+An older SQLite file goes through the migrations. A new one is made from `schema.sql`, which is what the migrations lead
+to, written down: importing Alembic takes longer than everything else at the start of a server. After a new migration
+write it again with `python -m ripieno.store.migrate`; a test compares.
 """
 
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ripieno.domain.errors import StoreBusy
+from ripieno.domain.errors import Invalid, StoreBusy
+from ripieno.store.versions import HEAD, MIGRATIONS
 
-HEAD = "0001"
-"""The newest version in `migrations/versions`, known here for the same reason and under the same test."""
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMA = Path(__file__).parent / "schema.sql"
 
 
@@ -75,21 +78,86 @@ def apply(path: Path) -> None:
     """Run the migrations that a file lacks. Raises `StoreBusy`."""
     import sqlalchemy  # noqa: PLC0415 - heavy, and needed once in the life of a file
     from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
     from sqlalchemy.exc import DatabaseError  # noqa: PLC0415
 
     engine = sqlalchemy.create_engine(f"sqlite:///{path}", poolclass=sqlalchemy.NullPool)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
     try:
         with engine.connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(_config(connection), "head")
     except CommandError as error:
         raise StoreBusy(f"{path} was written by another version of Ripieno: {error}") from error
     except DatabaseError as error:
         raise StoreBusy(f"{path} cannot be migrated: {error.orig}") from error
+
+
+async def upgrade_database(url: str) -> None:
+    """Bring a PostgreSQL database to this version's schema; nothing happens where it is there already.
+
+    Raises:
+        Invalid: The database cannot be had, or was written by a newer version.
+        StoreBusy: The server is away, or refuses.
+    """
+    from alembic import command  # noqa: PLC0415
+
+    await _migrate(url, command.upgrade, "head")
+
+
+async def downgrade_database(url: str, revision: str) -> None:
+    """Take a PostgreSQL database back to an older schema; "base" leaves no table of ours. Raises as the upgrade."""
+    from alembic import command  # noqa: PLC0415
+
+    await _migrate(url, command.downgrade, revision)
+
+
+async def behind(url: str) -> bool:
+    """Whether a PostgreSQL database lacks migrations that this version has. Raises as the upgrade."""
+    from ripieno.store.postgres import connections  # noqa: PLC0415 - an extra
+
+    try:
+        found = await connections.version(url)
+    except connections.GONE as error:
+        raise connections.explained(error) from error
+    return found is None or found < HEAD
+
+
+async def _migrate(url: str, step: "Callable[[Config, str], None]", revision: str) -> None:
+    import asyncpg  # noqa: PLC0415 - an extra
+    import sqlalchemy  # noqa: PLC0415 - heavy
+    from alembic.util import CommandError  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
+    from ripieno.store.postgres import connections  # noqa: PLC0415
+
+    def apply_on(connection: "Connection") -> None:
+        # Whoever comes second finds everything done.
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(7310602937)"))
+        step(_config(connection), revision)
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=sqlalchemy.NullPool
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(apply_on)
+    except CommandError as error:
+        raise Invalid(f"the database was written by another version of Ripieno: {error}") from error
+    except connections.MISPLACED as error:
+        raise Invalid(f"PostgreSQL cannot be used: {error}") from error
+    except (*connections.GONE, DBAPIError) as error:
+        raise StoreBusy(f"the database cannot be migrated: {error}") from error
+    finally:
+        await engine.dispose()
+
+
+def _config(connection: "Connection") -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
 
 
 if __name__ == "__main__":

@@ -164,6 +164,12 @@ CREATE TABLE sessions (
 	PRIMARY KEY (tenant, id)
 );
 
+CREATE TABLE tenants (
+	id TEXT NOT NULL, 
+	max_running INTEGER, 
+	PRIMARY KEY (id)
+);
+
 CREATE TABLE workers (
 	id TEXT NOT NULL, 
 	seen_at BIGINT NOT NULL, 
@@ -171,4 +177,4 @@ CREATE TABLE workers (
 	PRIMARY KEY (id)
 );
 
-INSERT INTO alembic_version (version_num) VALUES ('0001');
+INSERT INTO alembic_version (version_num) VALUES ('0002');

@@ -12,19 +12,9 @@ from ripieno.domain.runs import PARKED, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.ports import Counts, InterruptFilter, RunFilter
 from ripieno.store.bodies import load
+from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INTERRUPT_COLUMNS, RUN_COLUMNS
 from ripieno.store.sqlite.readers import Readers
-from ripieno.store.sqlite.rows import (
-    EFFECT_COLUMNS,
-    ENTRY_COLUMNS,
-    INTERRUPT_COLUMNS,
-    RUN_COLUMNS,
-    effect_of,
-    entries_of,
-    interrupt_of,
-    micros,
-    run_of,
-    session_of,
-)
+from ripieno.store.sqlite.rows import effect_of, entries_of, interrupt_of, micros, run_of, session_of
 
 # The tenant is part of every statement that serves one.
 RUN = f"SELECT {RUN_COLUMNS} FROM runs WHERE tenant = ? AND id = ?"  # noqa: S608 - constants

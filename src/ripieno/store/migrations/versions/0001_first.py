@@ -2,13 +2,14 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 revision = "0001"
 down_revision = None
 
 STAMP = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
-BODY = JSONB().with_variant(sa.Text(), "sqlite")
+WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+BODY = JSON().with_variant(sa.Text(), "sqlite")
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -16,57 +17,58 @@ def upgrade() -> None:
     """Apply."""
     op.create_table(
         "effects",
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("run_id", WORD, nullable=False),
+        sa.Column("key", WORD, nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("tool", sa.Text(), nullable=False),
-        sa.Column("effect", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("idempotency_key", sa.Text(), nullable=False),
-        sa.Column("arguments_hash", sa.Text(), nullable=False),
+        sa.Column("tool", WORD, nullable=False),
+        sa.Column("effect", WORD, nullable=False),
+        sa.Column("state", WORD, nullable=False),
+        sa.Column("idempotency_key", WORD, nullable=False),
+        sa.Column("arguments_hash", WORD, nullable=False),
         sa.Column("intended_at", STAMP, nullable=False),
         sa.Column("closed_at", STAMP),
         sa.PrimaryKeyConstraint("run_id", "key", "attempt"),
     )
     op.create_table(
         "entries",
-        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("run_id", WORD, nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("type", WORD, nullable=False),
         sa.Column("v", sa.Integer(), nullable=False),
         sa.Column("body", BODY, nullable=False),
         sa.Column("at", STAMP, nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "seq"),
         sa.UniqueConstraint("run_id", "key"),
+        postgresql_partition_by="RANGE (run_id)",
     )
     op.create_table(
         "inbox",
-        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("run_id", WORD, nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("dedupe", sa.Text(), nullable=False),
+        sa.Column("topic", WORD, nullable=False),
+        sa.Column("dedupe", WORD, nullable=False),
         sa.Column("body", BODY, nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", WORD, nullable=False),
         sa.Column("at", STAMP, nullable=False),
         sa.PrimaryKeyConstraint("run_id", "n"),
         sa.UniqueConstraint("run_id", "dedupe"),
     )
     op.create_table(
         "interrupts",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("subject_hash", sa.Text(), nullable=False),
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("run_id", WORD, nullable=False),
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
+        sa.Column("status", WORD, nullable=False),
+        sa.Column("subject_hash", WORD, nullable=False),
         sa.Column("request", BODY, nullable=False),
-        sa.Column("risk", sa.Text(), nullable=False),
+        sa.Column("risk", WORD, nullable=False),
         sa.Column("reasons", BODY, nullable=False),
-        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("requested_by", WORD, nullable=False),
         sa.Column("created_at", STAMP, nullable=False),
         sa.Column("expires_at", STAMP),
         sa.Column("decisions", BODY, nullable=False),
@@ -80,9 +82,9 @@ def upgrade() -> None:
         "outbox",
         sa.Column("id", SERIAL, nullable=False),
         sa.Column("pos", sa.BigInteger()),
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("type", WORD, nullable=False),
+        sa.Column("run_id", WORD, nullable=False),
         sa.Column("body", BODY, nullable=False),
         sa.Column("at", STAMP, nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -92,39 +94,39 @@ def upgrade() -> None:
     _partial("outbox_unnumbered", "outbox", ["id"], "pos IS NULL")
     op.create_table(
         "replies",
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("body_hash", sa.Text(), nullable=False),
-        sa.Column("resource_id", sa.Text(), nullable=False),
+        sa.Column("scope", WORD, nullable=False),
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("body_hash", WORD, nullable=False),
+        sa.Column("resource_id", WORD, nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("headers", BODY, nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("body", WORD, nullable=False),
         sa.Column("at", STAMP, nullable=False),
         sa.PrimaryKeyConstraint("scope", "key"),
     )
     op.create_index("replies_by_age", "replies", ["at"])
     op.create_table(
         "runs",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("target", sa.Text(), nullable=False),
-        sa.Column("target_version", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("root_id", sa.Text(), nullable=False),
-        sa.Column("parent_id", sa.Text()),
-        sa.Column("parent_key", sa.Text()),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("exit_reason", sa.Text()),
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
+        sa.Column("target", WORD, nullable=False),
+        sa.Column("target_version", WORD, nullable=False),
+        sa.Column("session_id", WORD, nullable=False),
+        sa.Column("root_id", WORD, nullable=False),
+        sa.Column("parent_id", WORD),
+        sa.Column("parent_key", WORD),
+        sa.Column("status", WORD, nullable=False),
+        sa.Column("exit_reason", WORD),
         sa.Column("input", BODY, nullable=False),
         sa.Column("result", BODY),
-        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_by", WORD, nullable=False),
         sa.Column("created_at", STAMP, nullable=False),
         sa.Column("updated_at", STAMP, nullable=False),
         sa.Column("started_at", STAMP),
         sa.Column("ended_at", STAMP),
         sa.Column("deadline", STAMP),
-        sa.Column("owner", sa.Text()),
+        sa.Column("owner", WORD),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("claimed_seq", sa.Integer(), nullable=False),
         sa.Column("deaths", sa.Integer(), nullable=False),
@@ -134,16 +136,17 @@ def upgrade() -> None:
         sa.Column("format", sa.Integer(), nullable=False),
         sa.Column("hold", sa.Boolean(), nullable=False),
         sa.Column("cancel_at", STAMP),
-        sa.Column("cancel_by", sa.Text()),
-        sa.Column("cancel_reason", sa.Text()),
+        sa.Column("cancel_by", WORD),
+        sa.Column("cancel_reason", WORD),
         sa.Column("waits", BODY, nullable=False),
         sa.Column("wake_at", STAMP),
-        sa.Column("lane", sa.Text(), nullable=False),
+        sa.Column("lane", WORD, nullable=False),
         sa.Column("lane_rank", sa.Integer(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("dry_run", sa.Boolean(), nullable=False),
         sa.Column("metadata", BODY, nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        postgresql_with={"fillfactor": 70},
     )
     op.create_index("runs_by_session", "runs", ["tenant", "session_id", "created_at", "id"])
     op.create_index("runs_by_status", "runs", ["status", "tenant", "created_at", "id"])
@@ -161,16 +164,16 @@ def upgrade() -> None:
     _partial("runs_wake", "runs", ["wake_at"], "wake_at IS NOT NULL AND NOT hold")
     op.create_table(
         "sessions",
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("created_by", WORD, nullable=False),
         sa.Column("created_at", STAMP, nullable=False),
         sa.Column("updated_at", STAMP, nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id"),
     )
     op.create_table(
         "workers",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", WORD, nullable=False),
         sa.Column("seen_at", STAMP, nullable=False),
         sa.Column("dead", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from ripieno.domain.runs import Run
 from ripieno.ports import HintKind
-from ripieno.store.sqlite.rows import RUN_COLUMNS, run_of
+from ripieno.store.columns import RUN_COLUMNS
+from ripieno.store.queue import FORMAT, lane_rank
+from ripieno.store.sqlite.rows import run_of
 from ripieno.store.sqlite.transaction import Transaction
-from ripieno.store.sqlite.verbs.start import FORMAT, lane_rank
 
 # The index runs_queue holds exactly these rows in exactly this order.
 CLAIM = f"""

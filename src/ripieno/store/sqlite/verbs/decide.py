@@ -14,7 +14,8 @@ from ripieno.domain.interrupts import (
     InterruptStatus,
 )
 from ripieno.store.bodies import dump, load
-from ripieno.store.sqlite.rows import INTERRUPT_COLUMNS, interrupt_of
+from ripieno.store.columns import INTERRUPT_COLUMNS
+from ripieno.store.sqlite.rows import interrupt_of
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, send
 

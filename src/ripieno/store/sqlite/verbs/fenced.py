@@ -4,7 +4,8 @@ from sqlite3 import Row
 
 from ripieno.domain.errors import LegLost, NotFound, RunEnded
 from ripieno.domain.runs import TERMINAL, Run, RunStatus
-from ripieno.store.sqlite.rows import RUN_COLUMNS, run_of
+from ripieno.store.columns import RUN_COLUMNS
+from ripieno.store.sqlite.rows import run_of
 from ripieno.store.sqlite.transaction import Transaction
 
 WAITING = frozenset({RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING})

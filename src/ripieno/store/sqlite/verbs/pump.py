@@ -5,7 +5,8 @@ from datetime import timedelta
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
 from ripieno.domain.principals import SYSTEM
 from ripieno.ports import Pumped
-from ripieno.store.sqlite.rows import INTERRUPT_COLUMNS, micros
+from ripieno.store.columns import INTERRUPT_COLUMNS
+from ripieno.store.sqlite.rows import micros
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import cancel, decide, fenced, finish, send
 
@@ -27,12 +28,13 @@ SELECT {INTERRUPT_COLUMNS} FROM interrupts WHERE status = 'pending' AND expires_
 
 DISOBEDIENT = fenced.ROW.replace("id = ?", "status = 'running' AND cancel_at <= ? ORDER BY cancel_at LIMIT ?")
 
-# A crash between the cancellation of a parent and that of its children leaves these.
+# Children of a parent that has ended, or that was cancelled just before a crash: nobody waits for them any more.
 LEFT_BEHIND = """
-SELECT child.tenant, child.id, parent.cancel_by, parent.cancel_reason
+SELECT child.tenant, child.id, coalesce(parent.cancel_by, 'system') AS cancel_by,
+  coalesce(parent.cancel_reason, 'its parent has ended') AS cancel_reason
 FROM runs AS child INDEXED BY runs_live_children JOIN runs AS parent ON parent.id = child.parent_id
 WHERE child.parent_id IS NOT NULL AND child.ended_at IS NULL AND child.cancel_at IS NULL
-  AND parent.cancel_at IS NOT NULL
+  AND (parent.cancel_at IS NOT NULL OR parent.ended_at IS NOT NULL)
 LIMIT ?
 """
 

@@ -4,14 +4,9 @@ from ripieno.domain import jsons
 from ripieno.domain.runs import NewRun
 from ripieno.ports import HintKind
 from ripieno.store.bodies import dump
+from ripieno.store.queue import FORMAT, lane_rank
 from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction
-
-LANES = {"interactive": 0, "default": 1, "batch": 2}
-"""The order in which lanes are served."""
-
-FORMAT = 1
-"""The shape of a run's journal. A worker claims only what it can read."""
 
 # A run starts with nothing written, nothing received, nobody owning it. An id that exists is left as it is.
 INSERT_RUN = """
@@ -48,11 +43,6 @@ def start(tx: Transaction, run: NewRun) -> bool:
     tx.tell(run.tenant, "run.created", run.id, created)
     tx.hint(run.id, HintKind.WORK, HintKind.STATUS)
     return True
-
-
-def lane_rank(lane: str) -> int:
-    """A lane's turn; one that is not known counts as `default`."""
-    return LANES.get(lane, LANES["default"])
 
 
 def _parameters(run: NewRun, now: int) -> dict[str, object]:

@@ -1,0 +1,187 @@
+"""The journal on PostgreSQL: each promise of the port is a transaction that any number of processes may do at once."""
+
+import asyncio
+from collections.abc import Sequence
+
+from ripieno.domain import ids
+from ripieno.domain.entries import Entry, InboxRow, NewEntry
+from ripieno.domain.errors import LegLost
+from ripieno.domain.interrupts import Decision, Interrupt
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.runs import NewRun, Run, RunResult
+from ripieno.ports import Append, Claimed, Clock, Park, Pumped
+from ripieno.store.postgres import lease
+from ripieno.store.postgres.connections import pause
+from ripieno.store.postgres.database import Database, Transaction
+from ripieno.store.postgres.lease import Lease
+from ripieno.store.postgres.legs import Legs, lost
+from ripieno.store.postgres.upkeep import Upkeep
+from ripieno.store.postgres.verbs import cancel, claim, decide, finish, hold, read_leg, reap, release, send, start
+from ripieno.store.postgres.verbs.claim import Claim
+from ripieno.store.postgres.writer import Writer
+
+JOIN = """
+INSERT INTO workers (id, seen_at, dead) VALUES ($1, clock_timestamp(), false) ON CONFLICT DO NOTHING RETURNING id
+"""
+
+CLAIM_TRIES = 5
+CLAIM_PAUSE = 0.005
+"""Seconds until a claim looks again at tenants for whom others were just claiming."""
+
+
+class PostgresJournal:
+    """`ports.Journal` on one PostgreSQL."""
+
+    def __init__(self, database: Database, writer: Writer, standing: Lease, legs: Legs, clock: Clock) -> None:
+        self._database = database
+        self._writer = writer
+        self._lease = standing
+        self._legs = legs
+        self._clock = clock
+        self._claiming = asyncio.Lock()
+        self._cursor = ""
+        self._doubtful = False
+        """An answer to a claim was lost: this worker may own runs that it knows nothing of."""
+        self.upkeep = Upkeep(database, standing, legs, clock)
+
+    # -- anybody -------------------------------------------------------------------------------------------------
+
+    async def start(self, run: NewRun) -> bool:
+        return await self._database.do(start.start, run)
+
+    async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
+        return (await self._database.do(send.send, tenant, run_id, topic, body, dedupe)).n
+
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
+        return await self._database.transact(decide.decide, tenant, interrupt_id, decision)
+
+    async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
+        run, followers = await self._database.transact(cancel.cancel, tenant, run_id, by, reason)
+        while followers:
+            below = [self._database.transact(cancel.follow, tenant, child, by, reason) for child in followers]
+            followers = [child for children in await asyncio.gather(*below) for child in children]
+        return run
+
+    async def pause(self, tenant: str, run_id: str) -> Run:
+        return await self._database.transact(hold.pause, tenant, run_id)
+
+    async def resume(self, tenant: str, run_id: str) -> Run:
+        return await self._database.transact(hold.resume, tenant, run_id)
+
+    # -- the leg that holds the epoch ----------------------------------------------------------------------------
+
+    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
+        async with self._claiming:
+            name = await self._join(worker_id)
+            if not self._lease.fresh():
+                return []
+            if self._doubtful:
+                await self._forget_nothing(name)
+            doubtful, self._doubtful = self._doubtful, True
+            runs = await self._take(Claim(name, slots))
+            self._doubtful = doubtful
+            for run in runs:
+                self._legs.begin(run)
+            if self._lease.worker_id != name:
+                self._legs.drop()
+                return []
+        return await self._database.do(read_leg.read, runs) if runs else []
+
+    async def append(self, batch: Append) -> Sequence[Entry]:
+        if batch.intents:
+            self._check_lease(batch.run_id, batch.epoch)
+        entries = await self._writer.submit(batch)
+        if batch.intents:
+            self._check_lease(batch.run_id, batch.epoch)
+        return entries
+
+    async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
+        self._legs.get(run_id, epoch)
+        found = await self._database.do(read_leg.unread, run_id, epoch)
+        if found is None:
+            raise self._over(run_id, epoch)
+        return found
+
+    async def park(self, park: Park) -> bool:
+        self._legs.get(park.run_id, park.epoch)
+        parked: bool | None = await self._database.do(release.park, park)
+        if not parked:
+            parked = await self._database.transact(release.park_or_not, park)
+        if parked is None:
+            raise self._over(park.run_id, park.epoch)
+        if parked:
+            self._legs.end(park.run_id, park.epoch)
+        return parked
+
+    async def finish(self, run_id: str, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
+        self._legs.get(run_id, epoch)
+        entry = await self._database.do(finish.finish, run_id, epoch, ending, result)
+        if entry is None:
+            raise self._over(run_id, epoch)
+        self._legs.end(run_id, epoch)
+        return entry
+
+    async def release(self, run_id: str, epoch: int) -> None:
+        self._legs.get(run_id, epoch)
+        done = await self._database.do(release.release, run_id, epoch)
+        if not done and not await self._database.transact(release.release_or_end, run_id, epoch):
+            raise self._over(run_id, epoch)
+        self._legs.end(run_id, epoch)
+
+    # -- upkeep --------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        """Nothing: other workers may be at work on what is running, and the dead are found by their silence."""
+        return 0
+
+    async def pump(self) -> Pumped:
+        return await self.upkeep.turn()
+
+    # -- claiming ------------------------------------------------------------------------------------------------
+
+    async def _join(self, worker_id: str) -> str:
+        """The name under which this process claims; a new one when it was declared dead."""
+        name = self._lease.worker_id
+        while name is None:
+            at = lease.now()
+            if await self._database.do(_join, worker_id):
+                self._lease.begin(worker_id, at)
+                return worker_id
+            worker_id = self._clock.new_id(ids.WORKER)
+        return name
+
+    async def _take(self, wanted: Claim) -> list[Run]:
+        for _ in range(CLAIM_TRIES):
+            turns = await self._database.do(claim.turns, self._cursor)
+            if not turns:
+                return []
+            self._cursor = turns[-1].tenant
+            if all(turn.max_running is None for turn in turns):
+                return await self._database.once(claim.take, wanted, turns)
+            runs = await self._database.transact_once(claim.take_within_limits, wanted, turns)
+            if runs is not None:
+                return runs
+            await pause(CLAIM_PAUSE)
+        return []
+
+    async def _forget_nothing(self, name: str) -> None:
+        """Give back what was claimed without this process hearing of it."""
+        for row in await self._database.fetch(reap.FORGOTTEN, name, self._legs.ids()):
+            await self._database.transact(release.release_or_end, row["id"], row["epoch"])
+        self._doubtful = False
+
+    # -- legs ----------------------------------------------------------------------------------------------------
+
+    def _check_lease(self, run_id: str, epoch: int) -> None:
+        """Raises `LegLost` when this process can't be sure that nobody takes its runs: it must begin no effect."""
+        if not self._lease.fresh():
+            self._legs.abandon(self._legs.get(run_id, epoch))
+            raise LegLost(f"no beat of this worker was confirmed in time, so {run_id} is given up")
+
+    def _over(self, run_id: str, epoch: int) -> LegLost:
+        self._legs.end(run_id, epoch)
+        return lost(run_id, epoch)
+
+
+async def _join(tx: Transaction, worker_id: str) -> bool:
+    return await tx.one(JOIN, worker_id) is not None

@@ -1,0 +1,83 @@
+"""Pump: what time brings about. Timers, expiries, the end of a cancellation's grace, children left behind.
+
+Any number of processes may do this at once: whoever finds a row locked leaves it to the one who has it.
+"""
+
+from datetime import timedelta
+
+from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
+from ripieno.domain.principals import SYSTEM
+from ripieno.ports import HintKind
+from ripieno.store.columns import INTERRUPT_COLUMNS
+from ripieno.store.postgres.connections import Row
+from ripieno.store.postgres.database import Transaction
+from ripieno.store.postgres.verbs import decide, fenced, finish
+from ripieno.store.postgres.verbs.fenced import WAITING
+
+GRACE = timedelta(seconds=5)
+"""How long a leg may take to obey a cancellation."""
+
+SLICE = 200
+"""How many rows of each sort are dealt with at once, at most."""
+
+WAKE = f"""
+WITH due AS MATERIALIZED (
+  SELECT id FROM runs
+  WHERE wake_at IS NOT NULL AND NOT hold AND wake_at <= coalesce($1::timestamptz, clock_timestamp())
+    AND status IN {WAITING}
+  ORDER BY wake_at LIMIT {SLICE} FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE runs SET status = 'queued', waits = '[]', wake_at = NULL,
+  updated_at = coalesce($1::timestamptz, clock_timestamp())
+FROM due WHERE runs.id = due.id RETURNING runs.id
+"""  # noqa: S608 - constants
+
+EXPIRED = f"""
+SELECT {INTERRUPT_COLUMNS} FROM interrupts
+WHERE status = 'pending' AND expires_at <= coalesce($1::timestamptz, clock_timestamp())
+ORDER BY expires_at LIMIT {SLICE}
+"""  # noqa: S608
+
+DISOBEDIENT = f"""
+SELECT id, epoch FROM runs
+WHERE status = 'running' AND cancel_at <= coalesce($1::timestamptz, clock_timestamp()) - $2::interval
+ORDER BY cancel_at LIMIT {SLICE}
+"""  # noqa: S608
+
+# Children of a parent that has ended, or that was cancelled just before a crash: nobody waits for them any more.
+LEFT_BEHIND = f"""
+SELECT child.tenant, child.id, coalesce(parent.cancel_by, 'system') AS cancel_by,
+  coalesce(parent.cancel_reason, 'its parent has ended') AS cancel_reason
+FROM runs AS child JOIN runs AS parent ON parent.id = child.parent_id
+WHERE child.parent_id IS NOT NULL AND child.ended_at IS NULL AND child.cancel_at IS NULL
+  AND (parent.cancel_at IS NOT NULL OR parent.ended_at IS NOT NULL)
+LIMIT {SLICE}
+"""  # noqa: S608
+
+NOBODY_DECIDED = Decision(DecisionKind.DENY, SYSTEM.id, reason="nobody decided in time")
+
+
+async def wake(tx: Transaction) -> int:
+    """Queue a slice of what is due; answers how many."""
+    rows = await tx.all(WAKE, tx.now)
+    for row in rows:
+        tx.hint(row["id"], HintKind.WORK, HintKind.STATUS)
+    return len(rows)
+
+
+async def expire(tx: Transaction, interrupt: Row) -> int:
+    """Close a question that nobody answered in time; 0 when it has been closed meanwhile."""
+    row, now = await decide.lock(tx, interrupt)
+    if not decide.late(row, now):
+        return 0
+    await decide.close(tx, row, now, NOBODY_DECIDED, InterruptStatus.EXPIRED)
+    return 1
+
+
+async def fence(tx: Transaction, run_id: str, epoch: int) -> int:
+    """End a run whose leg did not obey its cancellation; 0 when the leg is over."""
+    run = await fenced.owned(tx, run_id, epoch)
+    if run is None or run["cancel_at"] is None:
+        return 0
+    await finish.cancel(tx, run_id, run["cancel_by"], run["cancel_reason"])
+    return 1

@@ -1,0 +1,7 @@
+"""Where the migrations are, and the newest of them, known without importing Alembic. A test compares."""
+
+from pathlib import Path
+
+HEAD = "0002"
+
+MIGRATIONS = Path(__file__).parent / "migrations"
