@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ripieno.domain.errors import StoreBusy
 from ripieno.ports import Clock, Dispatch
 from ripieno.store import migrate
 from ripieno.store.lockfile import LockFile
@@ -68,8 +68,7 @@ def _open(folder: Path, clock: Clock, dispatch: Dispatch, on_loop: Callable[...,
     lock = LockFile(folder, clock.now())
     try:
         path = folder / FILE
-        # SQLite would make it readable for everybody; its side files take the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _make(path)
         migrate.upgrade(path)
         sys.setswitchinterval(min(TURN, sys.getswitchinterval()))
         writer = Writer(connection.for_writing(path), clock, dispatch, on_loop)
@@ -77,6 +76,14 @@ def _open(folder: Path, clock: Clock, dispatch: Dispatch, on_loop: Callable[...,
     except BaseException:
         lock.release()
         raise
+
+
+def _make(path: Path) -> None:
+    """SQLite itself would let everybody read a new file; its side files take the mode of this one."""
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise StoreBusy(f"{path} cannot be opened: {error.strerror}") from error
 
 
 def _warn_if_open(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What only a store on disk does: it outlives its process, numbers its outbox, remembers deaths."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -141,3 +142,39 @@ async def test_folder_is_free_again_when_its_database_cannot_be_opened(tmp_path:
     (tmp_path / FILE).unlink()
     async with opened(tmp_path, clock) as bed:
         await bed.start()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+
+
+async def test_a_folder_in_the_place_of_the_database_is_refused(tmp_path: Path, clock: FakeClock):
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(StoreBusy, match="cannot be opened"):
+        await open_store(tmp_path, clock, LocalDispatch())
+
+
+async def test_what_is_made_is_for_this_user_alone(tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture):
+    before = os.umask(0o022)
+    try:
+        async with opened(tmp_path / "data", clock) as bed:
+            await bed.start()
+            found = modes(tmp_path / "data")
+    finally:
+        os.umask(before)
+    assert found == {"data": 0o700, "lock": 0o600, FILE: 0o600, f"{FILE}-wal": 0o600, f"{FILE}-shm": 0o600}
+    assert caplog.messages == []
+
+
+async def test_a_folder_that_is_open_to_others_is_used_with_a_warning(
+    tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o755)
+    async with opened(folder, clock) as bed:
+        await bed.start()
+    assert modes(folder) == {"data": 0o755, "lock": 0o600, FILE: 0o600}
+    assert caplog.messages == [
+        f"the data folder {folder} is open to other users of this machine (mode 755); chmod 700 it"
+    ]

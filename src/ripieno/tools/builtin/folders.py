@@ -52,6 +52,8 @@ def read(root: Path, path: str) -> tuple[bytes, int]:
 def write(root: Path, path: str, content: bytes) -> bool:
     """Put a file below the folder, whole or not at all. False when it had this content already.
 
+    What is made, files and folders, is for this user alone.
+
     Raises:
         ToolFailed: The path leads out, or a folder or link is in its place, or the disk refuses.
     """
@@ -60,7 +62,8 @@ def write(root: Path, path: str, content: bytes) -> bool:
         raise ToolFailed(f"The content is larger than {MOST_WRITTEN:,} bytes.")
     if ".git" in (part.lower() for part in (*above, name)):
         raise ToolFailed("Nothing is written into .git: what stands there can run programs.")
-    root.mkdir(parents=True, exist_ok=True)
+    for place in (root.parent, root):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _opened(root, above, create=True) as folder, _handled(path):
         if _has(folder, name, content, path):
             return False
@@ -115,7 +118,7 @@ def _opened(root: Path, above: Sequence[str], *, create: bool = False) -> Genera
         for step in above:
             if create:
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(step, dir_fd=folder)
+                    os.mkdir(step, 0o700, dir_fd=folder)
             folder = os.open(step, _FOLDER, dir_fd=folder)
             stack.callback(os.close, folder)
         yield folder
@@ -153,7 +156,7 @@ def _has(folder: int, name: str, content: bytes, path: str) -> bool:
 def _replace(folder: int, name: str, content: bytes) -> None:
     part = f".{secrets.token_hex(8)}.part"
     try:
-        with os.fdopen(os.open(part, _NEW, 0o644, dir_fd=folder), "wb") as file:
+        with os.fdopen(os.open(part, _NEW, 0o600, dir_fd=folder), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -42,6 +42,17 @@ async def test_write_read_list(workspace: Path):
     assert (await call(workspace, "list", path="notes")).data["files"][0]["path"] == "notes/report.md"
 
 
+async def test_what_is_written_is_for_this_user_alone(tmp_path: Path):
+    before = os.umask(0o022)
+    try:
+        await call(tmp_path / "workspaces" / "run_1", "write", path="notes/a.md", content="one")
+    finally:
+        os.umask(before)
+    made = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "workspaces").rglob("*")}
+    assert made == {"run_1": 0o700, "notes": 0o700, "a.md": 0o600}
+    assert (tmp_path / "workspaces").stat().st_mode & 0o777 == 0o700
+
+
 async def test_writing_the_same_again_changes_nothing(workspace: Path):
     await call(workspace, "write", path="a.md", content="one")
     before = (workspace / "a.md").stat()
