@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from ripieno import __version__
-from ripieno.cli.commands import agents, control, decide, demo, run, runs, serve, show, tools
+from ripieno.cli.commands import agents, control, crashtest, decide, demo, run, runs, serve, show, tools
 from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.wording import one_line
 from ripieno.domain.errors import Invalid, RipienoError, Unavailable
@@ -29,6 +29,7 @@ COMMANDS = (
     control.resume,
     agents.agents,
     tools.tools,
+    crashtest.crashtest,
 )
 """In the order of the help."""
 
