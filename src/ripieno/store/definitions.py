@@ -1,7 +1,7 @@
 """`ports.Definitions` over folders of YAML files, read again as they change.
 
 A file that cannot be used is reported and never takes down another. A file that turns bad keeps its last good
-version. Later folders override earlier ones, by agent name.
+version. Later folders override earlier ones, by agent name. A team that cannot work is reported and not offered.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
-from ripieno.domain.errors import NotFound
+from ripieno.domain.errors import Invalid, NotFound, Problem
+from ripieno.domain.teams import Shortcoming, shortcomings
 from ripieno.ports import Clock
 from ripieno.store import definitions_file
 from ripieno.store.definitions_file import AgentFile, Stamp
@@ -28,10 +29,14 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What the folders held at one moment. It is replaced whole, never changed."""
+    """What the folders held at one moment. It is replaced whole, never changed.
+
+    `agents` are those that can work; `broken` has the reasons why a team cannot, by its name.
+    """
 
     files: Mapping[Path, AgentFile] = field(default_factory=dict[Path, AgentFile])
     agents: Mapping[str, AgentDefinition] = field(default_factory=dict[str, AgentDefinition])
+    broken: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     problems: tuple[DefinitionProblem, ...] = ()
 
 
@@ -63,6 +68,9 @@ class FileDefinitions:
 
     async def agent(self, name: str) -> AgentDefinition:
         known = self._snapshot.agents
+        if reasons := self._snapshot.broken.get(name):
+            problems = [Problem("/agent", reason) for reason in reasons]
+            raise Invalid(f"the team {name} cannot work: {'; '.join(reasons)}", problems)
         if name not in known:
             raise NotFound("agent", name, difflib.get_close_matches(name, known, n=3, cutoff=0.5))
         return known[name]
@@ -80,9 +88,14 @@ def _look(folders: Sequence[Path], before: _Snapshot) -> _Snapshot:
             files[path] = known if known and known.stamp == stamp else definitions_file.read(path, stamp, known)
     if files == before.files:
         return before
-    agents, doubles = _merged(folders, files)
-    problems = [problem for file in files.values() for problem in file.problems]
-    return _Snapshot(files, agents, (*problems, *doubles, *_strangers(files, agents)))
+    agents, problems = _merged(folders, files)
+    problems = [*(problem for file in files.values() for problem in file.problems), *problems]
+    broken: dict[str, list[str]] = {}
+    for team, file, found in _shortcomings(files, agents):
+        broken.setdefault(team, []).append(found.reason)
+        problems.append(file.shortcoming(found))
+    working = {name: agent for name, agent in agents.items() if name not in broken}
+    return _Snapshot(files, working, broken, tuple(problems))
 
 
 def _listed(folder: Path) -> Iterator[tuple[Path, Stamp]]:
@@ -119,16 +132,12 @@ def _merged(
     return agents, problems
 
 
-def _strangers(files: Mapping[Path, AgentFile], agents: Mapping[str, AgentDefinition]) -> Iterator[DefinitionProblem]:
-    """Members that no team can have: agents that do not exist, and the team itself."""
+def _shortcomings(
+    files: Mapping[Path, AgentFile], agents: Mapping[str, AgentDefinition]
+) -> Iterator[tuple[str, AgentFile, Shortcoming]]:
+    """Why teams cannot work; an overridden team is nobody's concern."""
     for file in files.values():
         team = file.definition
-        if team is None or agents.get(team.name) is not team:
-            continue
-        for member in team.members:
-            if member == team.name:
-                yield file.problem(f"the team {team.name} is its own member", member)
-            elif member not in agents:
-                near = difflib.get_close_matches(member, agents, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                yield file.problem(f"the member {member} does not exist{hint}", member)
+        if team is not None and agents.get(team.name) is team:
+            for shortcoming in shortcomings(team, agents):
+                yield team.name, file, shortcoming

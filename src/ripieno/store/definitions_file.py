@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ripieno.domain import spelling
 from ripieno.domain.agents import AgentDefinition, AgentLimits, AgentMemory, DefinitionProblem
+from ripieno.domain.teams import Shortcoming
 from ripieno.store import definitions_yaml
 from ripieno.store.definitions_yaml import Document, Unreadable
 
@@ -46,7 +47,7 @@ class Stamp:
 class AgentFile:
     """What is known of a file: its last good definition, and what is wrong with it now.
 
-    `member_lines` are the lines of a team's members.
+    `member_lines` are the lines of a team's members, under "" that of their list.
     """
 
     path: Path
@@ -55,10 +56,14 @@ class AgentFile:
     problems: tuple[DefinitionProblem, ...] = ()
     member_lines: Mapping[str, int] | None = None
 
-    def problem(self, reason: str, member: str | None = None) -> DefinitionProblem:
-        """A problem of this file, on the line of a team's member where one is named."""
-        line = (self.member_lines or {}).get(member) if member else None
-        return DefinitionProblem(file=str(self.path), line=line or 1, reason=reason)
+    def problem(self, reason: str) -> DefinitionProblem:
+        """A problem of this file as a whole."""
+        return DefinitionProblem(file=str(self.path), line=1, reason=reason)
+
+    def shortcoming(self, found: Shortcoming) -> DefinitionProblem:
+        """A problem of the team in this file, on the line of the member that it is about."""
+        line = (self.member_lines or {}).get(found.member or "", 1)
+        return DefinitionProblem(file=str(self.path), line=line, reason=found.reason)
 
 
 def read(path: Path, stamp: Stamp, before: AgentFile | None = None) -> AgentFile:
@@ -106,6 +111,7 @@ def _parsed(content: bytes) -> tuple[AgentDefinition, Mapping[str, int]]:
         raise _Broken([(document.line(()), "the file holds values that JSON does not have")]) from None
     _check_instructions(document, definition)
     lines = {name: document.line(("members", index)) for index, name in enumerate(definition.members)}
+    lines[""] = document.line(("members",))
     return definition, lines
 
 

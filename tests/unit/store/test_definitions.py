@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ripieno.domain.errors import NotFound
+from ripieno.domain.errors import Invalid, NotFound
 from ripieno.store.definitions import FileDefinitions
 from ripieno.testing.fake_clock import FakeClock
 
@@ -189,18 +189,54 @@ async def test_a_misspelt_approval_does_not_take_the_approvals_away(tmp_path: Pa
     assert [line for _, line, _ in await complaints(definitions)] == [3, 4]
 
 
-async def test_members_that_do_not_exist_are_reported_on_their_line(tmp_path: Path):
-    agent(tmp_path, "planner")
-    put(tmp_path, "team.yaml", "name: team\nmode: collaborative\nmembers:\n  - planner\n  - planer\n  - team\n")
+TEAM = "name: team\nmode: collaborative\npattern: review\nmembers:\n"
+
+
+def crew(folder: Path, *roles: str) -> None:
+    for role in roles:
+        put(folder, f"{role}.yaml", f"name: {role}\nrole: {role}\n")
+
+
+async def test_a_team_of_planner_executor_and_reviewer_is_whole(tmp_path: Path):
+    crew(tmp_path, "planner", "executor", "reviewer")
+    put(tmp_path, "team.yaml", TEAM + "  - planner\n  - executor\n  - reviewer\n")
     definitions = await loaded(tmp_path)
-    assert await names(definitions) == ["planner", "team"]
+    assert (await definitions.agent("team")).is_team
+    assert await complaints(definitions) == []
+
+
+async def test_a_team_with_members_that_do_not_exist_is_reported_on_their_lines_and_not_offered(tmp_path: Path):
+    crew(tmp_path, "planner", "executor", "reviewer")
+    members = ("planner", "executor", "reviewer", "planer", "team")
+    put(tmp_path, "team.yaml", TEAM + "".join(f"  - {member}\n" for member in members))
+    definitions = await loaded(tmp_path)
+    assert await names(definitions) == ["executor", "planner", "reviewer"]
     assert await complaints(definitions) == [
-        ("team.yaml", 5, "the member planer does not exist; did you mean planner?"),
-        ("team.yaml", 6, "the team team is its own member"),
+        ("team.yaml", 8, "the member planer does not exist; did you mean planner?"),
+        ("team.yaml", 9, "the team team is its own member"),
     ]
     agent(tmp_path, "planer")
     await definitions.load()
     assert len(await complaints(definitions)) == 1
+
+
+async def test_a_team_without_the_roles_it_needs_cannot_be_had_until_it_has_them(tmp_path: Path):
+    agent(tmp_path, "helper")
+    crew(tmp_path, "planner")
+    put(tmp_path, "team.yaml", TEAM + "  - helper\n  - planner\n")
+    definitions = await loaded(tmp_path)
+    reasons = [f"the team team has no member with the role {role}" for role in ("executor", "reviewer")]
+    assert await complaints(definitions) == [("team.yaml", 4, reason) for reason in reasons]
+    with pytest.raises(Invalid) as caught:
+        await definitions.agent("team")
+    assert caught.value.detail == f"the team team cannot work: {'; '.join(reasons)}"
+    assert [(problem.pointer, problem.detail) for problem in caught.value.problems] == [
+        ("/agent", reason) for reason in reasons
+    ]
+    crew(tmp_path, "executor", "reviewer")
+    put(tmp_path, "team.yaml", TEAM + "  - helper\n  - planner\n  - executor\n  - reviewer\n")
+    await definitions.load()
+    assert (await definitions.agent("team")).is_team
 
 
 async def test_an_overridden_team_is_not_reported(tmp_path: Path):
