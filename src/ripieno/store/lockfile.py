@@ -7,6 +7,7 @@ it says who: `{"pid", "url", "started_at"}`.
 import fcntl
 import json
 import os
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,10 @@ from typing import Any
 from ripieno.domain.errors import StoreBusy
 
 NAME = "lock"
+
+_TRIES = 25
+_PAUSE = 0.02
+"""Seconds between them: whoever only looks holds the lock for less than a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,7 @@ class LockFile:
         """
         self._started_at = started_at
         self._descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _taken(self._descriptor):
             os.close(self._descriptor)
             raise StoreBusy(f"{folder} is in use{_by(holder(folder))}") from None
         self._write(None)
@@ -67,13 +70,29 @@ def holder(folder: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return _parsed(os.pread(descriptor, 4096, 0))
-    else:
-        return None
+        return None if _locked(descriptor, fcntl.LOCK_SH) else _parsed(os.pread(descriptor, 4096, 0))
     finally:
         os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    """Take the lock, unless somebody has it. Those who only look share it for an instant, and are waited for."""
+    for _ in range(_TRIES):
+        if _locked(descriptor, fcntl.LOCK_EX):
+            return True
+        if not _locked(descriptor, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        threading.Event().wait(_PAUSE)
+    return False
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _parsed(content: bytes) -> Holder | None:

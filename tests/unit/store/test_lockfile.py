@@ -1,8 +1,10 @@
 """A data folder belongs to one process, and to nobody once that is dead."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -84,6 +86,33 @@ def test_holder_that_has_not_written_its_name_yet_is_nobody_in_particular(tmp_pa
     with pytest.raises(StoreBusy, match=r"is in use$"):
         LockFile(tmp_path, START)
     lock.release()
+
+
+def test_those_who_only_look_keep_nobody_from_starting(tmp_path: Path):
+    LockFile(tmp_path, START).release()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            holder(tmp_path)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(100):
+            LockFile(tmp_path, START).release()
+    finally:
+        done.set()
+        looking.join()
+
+
+def test_somebody_who_never_stops_looking_is_not_waited_for_without_end(tmp_path: Path):
+    LockFile(tmp_path, START).release()
+    with (tmp_path / NAME).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with pytest.raises(StoreBusy, match=r"is in use$"):
+            LockFile(tmp_path, START)
+    LockFile(tmp_path, START).release()
 
 
 def test_nobody_holds_a_folder_that_does_not_exist(tmp_path: Path):
