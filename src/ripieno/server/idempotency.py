@@ -7,6 +7,7 @@ give that id to their run, so a request that was cut off can be tried again and 
 import hashlib
 import re
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from fastapi import Request, Response
@@ -23,7 +24,7 @@ from ripieno.server.errors import ServerProblem
 from ripieno.server.services import Services
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-REFUSED = frozenset({400, 413, 415, 422, 429})
+REFUSED = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
 """Answers to requests that were not even begun: their key is free again."""
 
 KEPT_HEADERS = frozenset({"content-type", "location", "etag", "link"})
@@ -97,7 +98,9 @@ class _Kept:
             resource_id = before.resource_id
         self._serving.add(place)
         try:
-            return await self._first(handler, body_hash, resource_id)
+            return await self._first(
+                handler, StoredReply(body_hash, resource_id, status=500), retried=before is not None
+            )
         finally:
             self._serving.discard(place)
 
@@ -109,21 +112,27 @@ class _Kept:
                 "the server stopped during the first request; look whether it took effect, then use a new key",
             )
 
-    async def _first(self, handler: Handler, body_hash: str, resource_id: str) -> Response:
-        self._request.state.resource_id = resource_id
-        reply = StoredReply(body_hash, resource_id, status=500)
+    async def _first(self, handler: Handler, failed: StoredReply, *, retried: bool) -> Response:
+        """Serve the request; what stays under the key is its answer, or `failed`, after which it may be tried again.
+
+        An earlier try may have begun something under the reserved id, so a refusal of a later one does not free it.
+        """
+        self._request.state.resource_id = failed.resource_id
+        replies = self._services.replies
         try:
             response = await self._answered(handler)
         except Exception:
-            await self._services.replies.complete(self._scope, self._key, reply)
+            await replies.complete(self._scope, self._key, failed)
             raise
-        if response.status_code in REFUSED:
-            await self._services.replies.forget(self._scope, self._key)
-            return response
-        headers = {name: value for name, value in response.headers.items() if name in KEPT_HEADERS}
-        body = bytes(response.body).decode()
-        reply = StoredReply(body_hash, resource_id, response.status_code, headers, body)
-        await self._services.replies.complete(self._scope, self._key, reply)
+        if response.status_code not in REFUSED:
+            headers = {name: value for name, value in response.headers.items() if name in KEPT_HEADERS}
+            body = bytes(response.body).decode()
+            answered = replace(failed, status=response.status_code, headers=headers, body=body)
+            await replies.complete(self._scope, self._key, answered)
+        elif retried:
+            await replies.complete(self._scope, self._key, failed)
+        else:
+            await replies.forget(self._scope, self._key)
         return response
 
     async def _answered(self, handler: Handler) -> Response:

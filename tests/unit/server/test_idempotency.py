@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ripieno.domain import ids
-from ripieno.domain.errors import StoreBusy
+from ripieno.domain.errors import NotFound, StoreBusy
+from ripieno.domain.tools import Risk
 from ripieno.engine.api import Engine
 from ripieno.ports import StoredReply
 from ripieno.server.app import create_app
@@ -102,11 +103,31 @@ async def test_a_refused_body_frees_the_key():
         await door.post("/v1/runs", BODY, 201, headers=KEY)
 
 
+async def test_what_was_not_found_or_not_allowed_frees_the_key():
+    async with open_door(tools={"shop.pay": Scripted("paid", risk=Risk.HIGH)}, works=False) as door:
+        await door.post("/v1/runs", {**BODY, "session_id": "ses_0"}, 404, headers=KEY)
+        assert (await door.post("/v1/runs", BODY, 201, headers=KEY))["status"] == "queued"
+        for _ in range(2):
+            response = await door.client.post("/v1/tools/shop.pay/call", json={}, headers=KEY)
+            assert (response.status_code, "idempotent-replayed" in response.headers) == (403, False)
+
+
+async def test_a_refused_retry_does_not_give_away_the_id_of_a_run_that_was_begun():
+    async with open_door(works=False) as door:
+        engine = Shaky(door.platform.engine, StoreBusy("away"), NotFound("agent", "default"))
+        async with client_of(create_app(replace(door.services, engine=engine))) as client:
+            found = [(await client.post("/v1/runs", json=BODY, headers=KEY)).status_code for _ in range(3)]
+        assert found == [503, 404, 201]
+        assert await runs_in(door) == 1
+
+
 async def test_other_refusals_are_kept():
     async with open_door(works=False) as door:
-        first = await door.client.post("/v1/runs/run_0/cancel", headers=KEY)
-        again = await door.client.post("/v1/runs/run_0/cancel", headers=KEY)
-        assert (first.status_code, again.status_code) == (404, 404)
+        run = await door.post("/v1/runs", BODY, 201)
+        here = f"/v1/runs/{run['id']}/approve"
+        first = await door.client.post(here, json={"approved": True}, headers=KEY)
+        again = await door.client.post(here, json={"approved": True}, headers=KEY)
+        assert (first.status_code, again.status_code) == (409, 409)
         assert again.headers["idempotent-replayed"] == "true"
         assert again.headers["content-type"] == "application/problem+json"
 
@@ -139,17 +160,16 @@ async def test_what_was_cut_off_and_may_have_happened_is_not_done_again():
 
 
 class Shaky(Engine):
-    """An engine that starts the first run and then fails to say so."""
+    """An engine that starts the first run and then fails to say so, and may refuse the next tries."""
 
-    def __init__(self, real: Engine, error: Exception) -> None:
+    def __init__(self, real: Engine, *errors: Exception) -> None:
         self.real = real
-        self.error: Exception | None = error
+        self.errors = list(errors)
 
     async def start(self, *args: Any, **options: Any) -> Any:
         run = await self.real.start(*args, **options)
-        if self.error is not None:
-            error, self.error = self.error, None
-            raise error
+        if self.errors:
+            raise self.errors.pop(0)
         return run
 
 
