@@ -6,7 +6,7 @@ from pathlib import Path
 from bench import scripted
 from bench.goals import AGENT, ENTRIES, LOOK_UP
 from bench.programs import STEPS, BenchFailed, Job, Measured, Stopwatch, closed_loop, serve
-from ripieno.bootstrap import Platform, embedded
+from ripieno.bootstrap import Platform, opened
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.api import StartRun
@@ -23,7 +23,7 @@ async def perform(job: Job) -> Measured:
         BenchFailed: A run did not complete.
     """
     folder = Path(job.folder)
-    async with embedded(scripted.settings(folder, slots=job.concurrency), scripted.extras()) as platform:
+    async with opened(scripted.settings(folder, slots=job.concurrency), scripted.extras()) as platform:
         await run(platform)  # the warm-up
         watch = Stopwatch()
 

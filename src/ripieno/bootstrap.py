@@ -25,6 +25,7 @@ from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
 from ripieno.governance.risk import RiskGate
+from ripieno.integrations.brokers.opening import open_dispatch
 from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
 from ripieno.models.providers.offline.model import OfflineModel
@@ -136,24 +137,34 @@ class Extras:
     work: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a store gives to the ports, whichever it is."""
+
+    journal: Journal
+    records: Records
+    replies: Replies
+    dispatch: Dispatch
+    announce: Callable[[str], None] = _nobody
+
+
 @asynccontextmanager
-async def embedded(settings: Settings, extras: Extras | None = None) -> AsyncGenerator[Platform]:
-    """The whole platform in this process, on SQLite in the data folder.
+async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGenerator[Platform]:
+    """This process's part of the platform: on SQLite in the data folder all of it, on PostgreSQL what its role says.
 
     Raises:
         StoreBusy: Another process holds the data folder; the sentence names it.
-        Invalid: A configuration file is wrong.
+        Invalid: A configuration file is wrong, or the database is not as this version needs it.
     """
     extras = extras or Extras()
-    clock, dispatch = SystemClock(), LocalDispatch()
+    clock = SystemClock()
     async with AsyncExitStack() as stack:
-        store = await open_store(settings.data, clock, dispatch)
-        stack.push_async_callback(store.close)
+        store = await _store(settings, clock, stack)
         definitions = FileDefinitions([_shipped_agents(), settings.config / "agents"], clock)
         await definitions.load()
         ports = Ports(
             clock=clock,
-            dispatch=dispatch,
+            dispatch=store.dispatch,
             journal=store.journal,
             records=store.records,
             replies=store.replies,
@@ -167,12 +178,32 @@ async def embedded(settings: Settings, extras: Extras | None = None) -> AsyncGen
             model_seconds=settings.models.timeout_seconds,
         )
         await store.journal.recover()
-        options = workers.Options(settings.worker.slots, settings.worker.poll_seconds, settings.worker.drain_seconds)
+        slots = 0 if settings.role == "scheduler" else settings.worker.slots
+        options = workers.Options(slots, settings.worker.poll_seconds, settings.worker.drain_seconds)
         await stack.enter_async_context(_forever(definitions.watch(), "definitions"))
         platform = replace(assemble(ports, options), announce=store.announce)
-        if extras.work:
+        if extras.work and settings.role != "api":
             await stack.enter_async_context(running(platform))
         yield platform
+
+
+async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Stored:
+    """SQLite in the data folder, or PostgreSQL, with hints over the database itself or over a broker."""
+    if settings.database_url is None:
+        dispatch = LocalDispatch()
+        embedded = await open_store(settings.data, clock, dispatch)
+        stack.push_async_callback(embedded.close)
+        return _Stored(embedded.journal, embedded.records, embedded.replies, dispatch, embedded.announce)
+    try:
+        from ripieno.store.postgres.opening import open_postgres  # noqa: PLC0415 - optional extra
+    except ImportError:
+        raise Invalid("PostgreSQL needs: pip install 'ripieno[postgres]'") from None
+    broker = None
+    if settings.dispatch_url is not None:
+        broker = await stack.enter_async_context(open_dispatch(settings.dispatch_url.get_secret_value(), clock))
+    shared = await open_postgres(settings.database_url.get_secret_value(), clock, dispatch=broker)
+    stack.push_async_callback(shared.close)
+    return _Stored(shared.journal, shared.records, shared.replies, shared.dispatch)
 
 
 def services(platform: Platform, settings: Settings | None = None) -> Services:
@@ -203,13 +234,13 @@ async def serving_platform(settings: Settings, extras: Extras | None = None) -> 
     """The platform with its HTTP door open: its URL, and the platform behind it.
 
     Raises:
-        StoreBusy, Invalid: See `embedded`; `Invalid` also for an address that is insecure or cannot be had.
+        StoreBusy, Invalid: See `opened`; `Invalid` also for an address that is insecure or cannot be had.
     """
     key = settings.auth.admin_key
     refuse_insecure(settings.host, settings.auth.mode, has_key=key is not None)
     listener = bind(settings.host, settings.port)
     with listener:
-        async with embedded(settings, extras) as platform:
+        async with opened(settings, extras) as platform:
             door = services(platform, settings)
             async with serving(create_app(door), listener, settings.worker.drain_seconds):
                 platform.announce(url_of(listener))
@@ -229,7 +260,23 @@ async def served(settings: Settings, *, work: bool) -> AsyncGenerator[str]:
 
 
 async def serve(settings: Settings, ready: Callable[[str, Platform], Coroutine[None, None, None]]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Raises as `embedded`."""
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Raises as `opened`."""
+    stop = _asked_to_stop()
+    async with serving_platform(settings) as (url, platform):
+        await ready(url, platform)
+        await stop.wait()
+
+
+async def work(settings: Settings, ready: Callable[[Platform], Coroutine[None, None, None]]) -> None:
+    """The same for a process that only works or schedules: it opens no door. Raises as `opened`."""
+    stop = _asked_to_stop()
+    async with opened(settings) as platform:
+        await ready(platform)
+        await stop.wait()
+
+
+def _asked_to_stop() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second has its usual effect again."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -240,9 +287,7 @@ async def serve(settings: Settings, ready: Callable[[str, Platform], Coroutine[N
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    async with serving_platform(settings) as (url, platform):
-        await ready(url, platform)
-        await stop.wait()
+    return stop
 
 
 # -- rings, outermost first ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.tools import Risk
@@ -123,8 +123,17 @@ class LogSettings(_Section):
     format: Literal["auto", "json", "text"] = "auto"
 
 
+Role = Literal["all", "api", "worker", "scheduler"]
+
+
 class Settings(_Section):
-    """The whole tree."""
+    """The whole tree.
+
+    `database_url` (`postgresql://…`) takes the store from the data folder to a database that many processes share; each
+    then has its `role`: `api` answers requests, `worker` works on runs, `scheduler` wakes what is due, `all` does
+    everything. `dispatch_url` (`amqp://`, `redis://`, `nats://`, `kafka://`) carries hints between them in place of the
+    database.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -132,12 +141,23 @@ class Settings(_Section):
     config: Path = Path("config")
     body_bytes: int = Field(default=2_000_000, ge=1024)
     allowed_hosts: tuple[str, ...] = ()
+    database_url: SecretStr | None = None
+    dispatch_url: SecretStr | None = None
+    role: Role = "all"
     auth: AuthSettings = AuthSettings()
     worker: WorkerSettings = WorkerSettings()
     models: ModelSettings = ModelSettings()
     openai: OpenAISettings = OpenAISettings()
     tools: ToolSettings = ToolSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _shared_only_where_there_is_a_database(self) -> "Settings":
+        if self.database_url is None and (self.role != "all" or self.dispatch_url is not None):
+            what = "dispatch_url" if self.role == "all" else f"role {self.role}"
+            msg = f"{what} needs a database that processes share (database_url); SQLite is one process"
+            raise ValueError(msg)
+        return self
 
     @property
     def default_model(self) -> str:
@@ -218,7 +238,8 @@ def _parsed(value: str) -> Any:
 def _problem(item: Mapping[str, Any]) -> Problem:
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
-        return Problem("/" + name.replace(".", "/"), f"{name}: {item['msg'].removeprefix('Value error, ')}")
+        said = item["msg"].removeprefix("Value error, ")
+        return Problem("/" + name.replace(".", "/"), f"{name}: {said}" if name else said)
     near = difflib.get_close_matches(name, list(names()), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     return Problem("/" + name.replace(".", "/"), f"unknown setting {name}{hint}")

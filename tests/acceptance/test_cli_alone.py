@@ -70,8 +70,10 @@ def test_a_server_that_is_not_there(tmp_path: Path):
     ("arguments", "env", "words"),
     [
         (["serve", "--host", "0.0.0.0"], {}, ["error[invalid]: 0.0.0.0 can be reached from other machines"]),
-        (["serve", "--database-url", "postgresql://x"], {}, ["error[usage]: this version runs on SQLite"]),
-        (["serve", "--role", "worker"], {}, ["error[usage]: Invalid value for '--role'"]),
+        (["serve", "--role", "worker"], {}, ["error[invalid]: role worker needs a database that processes share"]),
+        (["worker"], {}, ["error[invalid]: role worker needs a database that processes share"]),
+        (["serve", "--role", "cook"], {}, ["error[usage]: Invalid value for '--role'"]),
+        (["db", "upgrade"], {}, ["error[usage]: name the database: --database-url postgresql://"]),
         (
             ["runs"],
             {"RIPIENO_PROT": "1", "RIPIENO_WORKER__SLOT": "2"},

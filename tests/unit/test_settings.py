@@ -40,6 +40,16 @@ def test_familiar_variables_are_understood_and_weaker_than_our_own():
     assert loaded.openai.base_url == "https://api.openai.com/v1"
 
 
+def test_roles_and_brokers_need_a_shared_database():
+    assert refused(RIPIENO_ROLE="worker") == [
+        "role worker needs a database that processes share (database_url); SQLite is one process"
+    ]
+    assert refused(RIPIENO_DISPATCH_URL="redis://127.0.0.1")[0].startswith("dispatch_url needs a database")
+    loaded = settings.load(environ={"RIPIENO_ROLE": "worker", "RIPIENO_DATABASE_URL": "postgresql://u:hunter2@h/d"})
+    assert loaded.role == "worker"
+    assert "hunter2" not in repr(loaded)
+
+
 def test_another_server_needs_no_key():
     assert settings.load(environ={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}).default_model == "openai:gpt-4o-mini"
 

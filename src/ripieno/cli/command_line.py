@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from ripieno import __version__
-from ripieno.cli.commands import agents, control, crashtest, decide, demo, run, runs, serve, show, tools
+from ripieno.cli.commands import agents, control, crashtest, db, decide, demo, run, runs, serve, show, tools
 from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.wording import one_line
 from ripieno.domain.errors import Invalid, RipienoError, Unavailable
@@ -17,6 +17,7 @@ MAX_CHARACTERS = 2000
 
 COMMANDS = (
     serve.serve,
+    serve.worker,
     demo.demo,
     run.run,
     runs.runs,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 for function in COMMANDS:
     app.command()(function)
+app.add_typer(db.db)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

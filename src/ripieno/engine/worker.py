@@ -30,6 +30,7 @@ class Options:
 class _Stop(Enum):
     CANCEL = auto()
     DRAIN = auto()
+    LOST = auto()
 
 
 @dataclass(slots=True)
@@ -164,6 +165,8 @@ class Worker:
             await self._runner.defective(turn.leg)
 
     async def _end_early(self, turn: _Turn) -> None:
+        if turn.stop is _Stop.LOST:
+            raise LegLost(f"{turn.leg.run.id} has another owner")
         if turn.stop is _Stop.CANCEL:
             await self._runner.cancelled(turn.leg)
         else:
@@ -193,6 +196,9 @@ class Worker:
             try:
                 run = await self._records.run(turn.leg.run.tenant, run_id)
             except (NotFound, StoreBusy):
+                continue
+            if run.epoch != turn.leg.run.epoch:
+                turn.end(_Stop.LOST)
                 continue
             turn.leg.held = run.hold
             turn.leg.news.set()

@@ -23,7 +23,7 @@ from ripieno.engine.api import StartRun
 from ripieno.engine.leg import Blocked, Leg
 from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.engine.worker import Options
-from ripieno.ports import Gate, InterruptFilter, Journal, Model
+from ripieno.ports import Gate, Hint, HintKind, InterruptFilter, Journal, Model
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says
@@ -279,3 +279,25 @@ async def test_a_decision_about_another_subject_does_not_count(tmp_path: Path):
         await people.ask(leg, "key", replace(shown, subject_hash="hash of 3000 EUR"))
     assert len(await whole.ports.records.interrupts("default", InterruptFilter(), 10)) == 2
     assert (await people.ask(leg, "key", shown)).decided_by == "bob"
+
+
+async def test_a_leg_whose_run_has_another_owner_stops_in_the_middle_of_its_call(tmp_path: Path):
+    begun = asyncio.Event()
+
+    async def slow(_: object) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    whole = in_memory(ScriptedModel([calls(("a.b", {}))]), RecordingTools({"a.b": slow}), [CLERK], tmp_path)
+    async with bootstrap.running(whole):
+        run = await whole.engine.start(StartRun("go", agent="clerk"), ALICE)
+        await begun.wait()
+        await whole.ports.journal.recover()
+        whole.ports.dispatch.publish([Hint(HintKind.CONTROL, run.id)])
+        whole.worker.stop()
+        async with asyncio.timeout(10):
+            while whole.worker.busy:
+                await asyncio.sleep(0.002)
+    found = await whole.ports.records.run("default", run.id)
+    assert (found.status, found.epoch) == (RunStatus.QUEUED, 2)

@@ -109,7 +109,7 @@ async def _plan(own: Settings, agent: str, goal: str | None, model: Model) -> Pl
     from ripieno import bootstrap  # noqa: PLC0415 - heavy, and not needed for --help
 
     with tempfile.TemporaryDirectory(prefix="ripieno-") as folder:
-        async with bootstrap.embedded(own.model_copy(update={"data": Path(folder)})) as platform:
+        async with bootstrap.opened(own.model_copy(update={"data": Path(folder)})) as platform:
             definition = await platform.ports.definitions.agent(agent)
             agents: tuple[AgentDefinition, ...] = tuple(await platform.ports.definitions.agents())
             tools: tuple[ToolSpec, ...] = tuple(await platform.engine.tools(TENANT))

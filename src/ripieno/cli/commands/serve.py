@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -13,7 +14,6 @@ from ripieno.cli.api import Api
 from ripieno.cli.command import print_line
 from ripieno.cli.commands.agents import problem_line
 from ripieno.cli.connection import chosen
-from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.wording import count
 from ripieno.clock import SystemClock
 from ripieno.domain.jsons import JsonObject
@@ -23,9 +23,17 @@ from ripieno.settings import Settings
 
 
 class Role(StrEnum):
-    """What the process does."""
+    """What the process does; all but `all` need a database that processes share."""
 
     ALL = "all"
+    API = "api"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+
+
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database-url", help="PostgreSQL in place of the data folder: postgresql://…")
+]
 
 
 def serve(
@@ -33,27 +41,53 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [default: 8000]")] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder. [default: .ripieno]")] = None,
     config: Annotated[Path | None, typer.Option(help="Your agents and MCP servers. [default: config]")] = None,
-    database_url: Annotated[str | None, typer.Option(help="Not in this version: it runs on SQLite.")] = None,
-    role: Annotated[Role, typer.Option(help="What this process does.")] = Role.ALL,
+    database_url: DatabaseUrl = None,
+    role: Annotated[
+        Role | None, typer.Option(help="What this process does. [default: all]", show_default=False)
+    ] = None,
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM.
 
     What is under way then is finished, or kept for the next start. A second signal ends the process at once.
     """
-    del role
-    if database_url is not None:
-        sentence = "this version runs on SQLite in the data folder (--data); it takes no --database-url"
-        raise Stop(Exit.USAGE, "usage", sentence)
-    own = chosen(host=host, port=port, data=data, config=config)
+    carry_out(chosen(host=host, port=port, data=data, config=config, database_url=database_url, role=role))
+
+
+def worker(
+    config: Annotated[Path | None, typer.Option(help="Your agents and MCP servers. [default: config]")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder for workspaces. [default: .ripieno]")] = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Work on the runs of a shared database until Ctrl-C or SIGTERM; the same as `serve --role worker`."""
+    carry_out(chosen(data=data, config=config, database_url=database_url, role=Role.WORKER))
+
+
+def carry_out(own: Settings) -> None:
+    """Be what the settings say until a signal comes."""
     from ripieno import bootstrap  # noqa: PLC0415 - heavy, and not needed for --help
 
     logs.configure(own.log.level, own.log.format)
 
-    async def ready(url: str, _: Any) -> None:
+    async def open_for_all(url: str, _: Any) -> None:
         for line in await banner(url, own):
             print_line(line)
 
-    asyncio.run(bootstrap.serve(own, ready))
+    async def at_work(_: Any) -> None:
+        what = "works on the runs" if own.role == Role.WORKER else "wakes what is due"
+        print_line(f"Ripieno {__version__} {what} of {place(own)}  (Ctrl-C stops it)")
+
+    if own.role in {Role.WORKER, Role.SCHEDULER}:
+        asyncio.run(bootstrap.work(own, at_work))
+    else:
+        asyncio.run(bootstrap.serve(own, open_for_all))
+
+
+def place(own: Settings) -> str:
+    """Where the runs are kept, without any password."""
+    if own.database_url is None:
+        return str(own.data.resolve())
+    parts = urlsplit(own.database_url.get_secret_value())
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
 async def banner(url: str, own: Settings) -> list[str]:
@@ -66,7 +100,7 @@ async def banner(url: str, own: Settings) -> list[str]:
     finally:
         await api.close()
     facts = {
-        "data": str(own.data.resolve()),
+        "data": place(own),
         "model": model_line(own),
         "agents": f"{len(agents['data'])}, yours are read from {own.config / 'agents'}",
         "tools": str(len(tools["data"])),

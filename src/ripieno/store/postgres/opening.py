@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ripieno.domain.errors import Invalid, RipienoError
-from ripieno.ports import Clock, Hint, HintKind
+from ripieno.ports import Clock, Dispatch, Hint, HintKind
 from ripieno.store.postgres.connections import GONE, Pauses, version
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.dispatch import PostgresDispatch
@@ -31,8 +31,17 @@ LEAVE = "UPDATE workers SET dead = true WHERE id = $1"
 class PostgresStore:
     """An open store. Made by `open_postgres`."""
 
-    def __init__(self, url: str, clock: Clock, times: LeaseTimes, now: Callable[[], datetime | None]) -> None:
-        self.dispatch = PostgresDispatch(url)
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        times: LeaseTimes,
+        now: Callable[[], datetime | None],
+        dispatch: Dispatch | None = None,
+    ) -> None:
+        own = PostgresDispatch(url)
+        self.dispatch: Dispatch = dispatch or own
+        self._own = None if dispatch else own
         self._legs = Legs()
         self.lease = Lease(url, times, self._lose_legs)
         self._database = Database(url, self.dispatch, now)
@@ -46,7 +55,8 @@ class PostgresStore:
         """Start what runs beside. Raises `StoreBusy`."""
         await self._database.open()
         self._stack.push_async_callback(self._database.close)
-        for work in (self._writer.run(), self.dispatch.tell(), self.dispatch.listen()):
+        hints = (self._own.tell(), self._own.listen()) if self._own else ()
+        for work in (self._writer.run(), *hints):
             await self._stack.enter_async_context(_beside(work))
 
     async def close(self) -> None:
@@ -72,16 +82,18 @@ async def open_postgres(
     clock: Clock,
     times: LeaseTimes | None = None,
     now: Callable[[], datetime | None] | None = None,
+    dispatch: Dispatch | None = None,
 ) -> PostgresStore:
     """Open the store in a database; waits, with a line in the log for each try, while the server is away.
 
     The server's clock is the time of all rows, because the clocks of processes differ; tests may give another `now`.
+    Hints go by LISTEN and NOTIFY, unless another `dispatch` is given.
 
     Raises:
         Invalid: The URL or the credentials are wrong, the database does not exist, or its schema is not this version's.
     """
     await _wait_for(url)
-    store = PostgresStore(url, clock, times or LeaseTimes(), now or _of_the_server)
+    store = PostgresStore(url, clock, times or LeaseTimes(), now or _of_the_server, dispatch)
     await store.open()
     return store
 
