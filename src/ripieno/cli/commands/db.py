@@ -12,9 +12,7 @@ from ripieno.cli.exits import Exit, Stop
 from ripieno.settings import Settings
 from ripieno.store import migrate
 
-db = typer.Typer(
-    name="db", help="The schema of a shared database; a data folder needs no such care."
-)
+db = typer.Typer(name="db", help="The schema of a shared database; a data folder needs no such care.")
 
 
 @db.command()
