@@ -107,8 +107,8 @@ class _FullFile(_Ring):
     async def append(self, batch: Append) -> Sequence[Entry]:
         self._count += 1
         if self._count == 10:
-            await self._limit(1)  # SQLite makes of it what there are
             asyncio.get_running_loop().call_later(1.0, self._lift)
+            await self._limit(1)  # SQLite makes of it what there are
         return await self._inner.append(batch)
 
     def _lift(self) -> None:

@@ -32,7 +32,7 @@ def test_an_agent_killed_everywhere(tmp_path: Path):
 
 
 def test_a_team_killed_everywhere_that_counts(tmp_path: Path):
-    report = attacked(TEAM_RUN, tmp_path, Wishes(boundaries=24))
+    report = attacked(TEAM_RUN, tmp_path, Wishes(boundaries=20))
     assert {place.rpartition("/g1/")[0] for place in report.places if "/g1/" in place} >= {
         "g1/child/plan",
         "g1/child/draft-1",

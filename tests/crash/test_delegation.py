@@ -16,7 +16,7 @@ HELPER = agent("helper", tools=["shop", "person.ask"])
 
 def test_delegation_killed_everywhere(tmp_path: Path):
     plan = replace(ONE_RUN, agents=(BOSS, HELPER), rig="tests.crash.rigs:delegating")
-    report = crashtest(plan, tmp_path, Wishes(path=(ROOT,)))
+    report = crashtest(plan, tmp_path, Wishes(boundaries=20, path=(ROOT,)))
     assert not list(report.findings())
     assert report.ended == len(report.trials)
     assert "g1/turn/1/call/0/child/g1/turn/1/call/2/intent/1" in report.places
