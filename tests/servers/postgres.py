@@ -100,6 +100,10 @@ class PostgresServer:
         self.sql(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
+    def log(self) -> str:
+        """All that the server said."""
+        return self._log.read_text()
+
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Execute something, from outside of every connection of the tests; answers what psql prints, unaligned."""
         psql = [self._programs / "psql", "-h", self.folder, "-U", "postgres", "-d", database]

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
+BEFORE_MIGRATING = (
+    # A large table takes its time.
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    # Whoever comes second finds everything done.
+    "SELECT pg_advisory_xact_lock(7310602937)",
+)
+
 SCHEMA = Path(__file__).parent / "schema.sql"
 
 
@@ -122,7 +130,6 @@ async def behind(url: str) -> bool:
 
 
 async def _migrate(url: str, step: "Callable[[Config, str], None]", revision: str) -> None:
-    import asyncpg  # noqa: PLC0415 - an extra
     import sqlalchemy  # noqa: PLC0415 - heavy
     from alembic.util import CommandError  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
@@ -131,20 +138,18 @@ async def _migrate(url: str, step: "Callable[[Config, str], None]", revision: st
     from ripieno.store.postgres import connections  # noqa: PLC0415
 
     def apply_on(connection: "Connection") -> None:
-        # Whoever comes second finds everything done.
-        connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(7310602937)"))
+        for statement in BEFORE_MIGRATING:
+            connection.execute(sqlalchemy.text(statement))
         step(_config(connection), revision)
 
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=sqlalchemy.NullPool
+        "postgresql+asyncpg://", async_creator=lambda: connections.connect(url), poolclass=sqlalchemy.NullPool
     )
     try:
         async with engine.begin() as connection:
             await connection.run_sync(apply_on)
     except CommandError as error:
         raise Invalid(f"the database was written by another version of Ripieno: {error}") from error
-    except connections.MISPLACED as error:
-        raise Invalid(f"PostgreSQL cannot be used: {error}") from error
     except (*connections.GONE, DBAPIError) as error:
         raise StoreBusy(f"the database cannot be migrated: {error}") from error
     finally:

@@ -47,6 +47,8 @@ class PostgresDispatch:
         self._waiting: dict[str, None] = {}  # words in order, each once
         self._news = asyncio.Event()
         self._own: set[int] = set()
+        self.linked = asyncio.Event()
+        """Set while the hints of other processes are heard."""
 
     def publish(self, hints: Sequence[Hint]) -> None:
         """Pass hints on: to this process now, to the others in a moment."""
@@ -93,14 +95,15 @@ class PostgresDispatch:
                 connection = await connect(self._url)
                 await connection.add_listener(CHANNEL, self._heard)
                 pauses.reset()
+                self.linked.set()
                 self._local.publish([ANYTHING])
                 await self._watch(connection)
             except (*GONE, asyncpg.PostgresError) as error:
                 log.warning("hints of others are not heard", extra={"reason": str(error) or type(error).__name__})
                 await pauses.rest()
             finally:
-                if connection is not None:
-                    connection.terminate()
+                self.linked.clear()
+                self._forget(connection)
 
     async def _watch(self, connection: Connection) -> None:
         """Stay until the connection breaks, asking whether it has: a cut cable says nothing."""

@@ -1,0 +1,352 @@
+"""What went wrong on PostgreSQL once, between processes: each must be impossible."""
+
+import asyncio
+import random
+
+import asyncpg
+
+from ripieno.domain.entries import EntryType, NewEntry
+from ripieno.domain.errors import LegLost
+from ripieno.domain.runs import Run, RunStatus
+from ripieno.ports import Append, HintKind, Park
+from ripieno.store.postgres.connections import connect
+from ripieno.store.postgres.database import Transaction
+from ripieno.store.postgres.dispatch import PostgresDispatch
+from ripieno.store.postgres.verbs import claim, reap
+from ripieno.store.postgres.verbs.claim import Claim, Turn
+from tests.contracts.bed import TENANT, Bed, intent
+from tests.servers import postgres
+from tests.unit.store.postgres.conftest import Cluster, OpenCluster
+
+pytestmark = postgres.NEEDS
+
+PATIENCE = 20.0
+
+
+async def many(bed: Bed, count: int) -> list[Run]:
+    for _ in range(count):
+        await bed.start()
+    return [claimed.run for claimed in await bed.journal.claim("a", count)]
+
+
+# -- wake-ups --------------------------------------------------------------------------------------------------------
+
+
+async def test_no_wake_up_is_lost_between_processes(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        runs = await many(a, 200)
+
+        async def leg(run: Run) -> None:
+            seq = 0
+            while not await a.journal.park(Park(run.id, run.epoch, RunStatus.WAITING, seq)):
+                seq, letters = await a.journal.unread(run.id, run.epoch)
+                if letters:
+                    await a.append(run, "read", consumed=tuple(letter.n for letter in letters))
+                    await a.finish(run)
+                    return
+
+        async def sender(run: Run) -> None:
+            await b.send(run, "hello")
+
+        order = [part(run) for run in runs for part in (leg, sender)]
+        random.Random(1).shuffle(order)  # noqa: S311 - a dice, not a secret
+        await asyncio.gather(*order)
+        asleep = await both.sql(
+            "SELECT id FROM runs JOIN inbox ON run_id = id WHERE state = 'unread' AND status = 'waiting'"
+        )
+        assert asleep == []
+
+
+# -- readers behind a cursor -----------------------------------------------------------------------------------------
+
+
+async def test_reader_by_seq_misses_nothing_of_parallel_branches(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        (run,) = await many(a, 1)
+        read: list[int] = []
+
+        async def branch(name: str) -> None:
+            for turn in range(30):
+                body = {"text": "x" * (50_000 if turn % 7 == 0 else 10)}
+                entry = NewEntry(f"{name}{turn}", EntryType.MODEL_REPLIED, body)
+                await a.journal.append(Append(run.id, run.epoch, (entry,)))
+
+        async def follow() -> None:
+            while len(read) < 240:
+                read.extend(entry.seq for entry in await b.records.entries(TENANT, run.id, read[-1] if read else 0))
+                await asyncio.sleep(0)
+
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(follow(), *(branch(name) for name in "abcdefgh"))
+        assert read == list(range(1, 241))
+
+
+async def test_reader_of_the_outbox_misses_no_late_commit(cluster: OpenCluster):
+    async with cluster() as both:
+        slow, house = await asyncpg.connect(both.url), both.stores[0].journal.upkeep.house
+        tell = "INSERT INTO outbox (tenant, type, run_id, body, at) VALUES ('t', 'x', $1, '{}', now())"
+        late = slow.transaction()
+        await late.start()
+        await slow.execute(tell, "early in number, late in commit")
+        await both.sql(tell, "second")
+        assert await house.number() == 1
+        ((cursor, first),) = await both.sql("SELECT pos, run_id FROM outbox WHERE pos > 0 ORDER BY pos")
+        assert first == "second"
+        await late.commit()
+        assert await house.number() == 1
+        behind = await both.sql("SELECT run_id FROM outbox WHERE pos > $1 ORDER BY pos", cursor)
+        assert behind == [("early in number, late in commit",)]
+        await slow.close()
+
+
+async def test_two_sequencers_give_each_row_one_position(cluster: OpenCluster):
+    async with cluster() as both:
+        a, _ = both.beds
+        houses = [store.journal.upkeep.house for store in both.stores]
+
+        async def write() -> None:
+            for _ in range(40):
+                await a.start()
+
+        async def number() -> int:
+            return sum([await house.number() for _ in range(20) for house in houses])
+
+        await asyncio.gather(write(), write(), number(), number())
+        await houses[0].number()
+        ((rows, positions, missing),) = await both.sql(
+            "SELECT count(*), count(DISTINCT pos), count(*) FILTER (WHERE pos IS NULL) FROM outbox"
+        )
+        assert (rows, positions, missing) == (80, 80, 0)
+
+
+# -- the frozen and the dead -----------------------------------------------------------------------------------------
+
+
+async def test_frozen_batch_holds_up_nobody_and_not_for_long(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        frozen, free = await many(a, 2)
+        held = await connect(both.url)
+        await held.execute("BEGIN")
+        await held.execute("SELECT 1 FROM runs WHERE id = $1 FOR UPDATE", frozen.id)
+        await both.sql("UPDATE workers SET dead = true")
+        upkeep = both.stores[1].journal.upkeep
+        async with asyncio.timeout(PATIENCE):
+            assert await upkeep.reap() == 1
+            assert (await b.row(free)).status is RunStatus.QUEUED
+            assert (await b.row(frozen)).status is RunStatus.RUNNING
+            while not await upkeep.reap():  # until the server has closed the frozen transaction
+                await asyncio.sleep(0.05)
+        assert (await b.row(frozen)).status is RunStatus.QUEUED
+        held.terminate()
+
+
+async def test_claim_of_a_worker_that_is_just_declared_dead_is_no_orphan(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        await many(a, 1)
+        waiting = await a.start()
+        name = both.stores[0].lease.worker_id
+        upkeep = both.stores[1].journal.upkeep
+        slow = await asyncpg.connect(both.url)
+        claiming = slow.transaction()
+        await claiming.start()
+        (taken,) = await claim.take(Transaction(slow, None), Claim(str(name), 1), [Turn(TENANT, None)])
+        assert taken.id == waiting
+        await both.sql("UPDATE workers SET dead = true")  # does not wait for the claim
+        assert await upkeep.reap() == 1  # what is visible
+        await claiming.commit()
+        assert await upkeep.reap() == 1  # and the rest
+        assert (await b.row_of(waiting)).status is RunStatus.QUEUED
+        assert await claim.take(Transaction(slow, None), Claim(str(name), 1), [Turn(TENANT, None)]) == []
+        await slow.close()
+
+
+async def test_after_an_outage_nobody_reaps_the_healthy(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        runs = await many(a, 20)
+        await b.start()
+        await b.journal.claim("b", 1)
+        await both.sql("UPDATE workers SET seen_at = clock_timestamp() - interval '30 s'")
+        await b.journal.pump()
+        assert await both.sql("SELECT id FROM workers WHERE dead") == []
+        assert {(await b.row(run)).status for run in runs} == {RunStatus.RUNNING}
+
+
+async def test_answer_to_a_claim_that_was_lost_gives_the_run_back(cluster: OpenCluster):
+    async with cluster() as both:
+        a, _ = both.beds
+        await many(a, 1)
+        run_id = await a.start()
+        name = str(both.stores[0].lease.worker_id)
+        await both.sql("UPDATE runs SET status = 'running', owner = $1, epoch = 1 WHERE id = $2", name, run_id)
+        both.stores[0].journal._doubtful = True
+        assert [claimed.run.epoch for claimed in await a.journal.claim("a", 5)] == [2]
+
+
+# -- fences ----------------------------------------------------------------------------------------------------------
+
+
+async def test_append_that_waited_for_the_fence_writes_nothing(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        (run,) = await many(a, 1)
+        other = await asyncpg.connect(both.url)
+        taking = other.transaction()
+        await taking.start()
+        await other.execute("UPDATE runs SET epoch = epoch + 1 WHERE id = $1", run.id)
+        async with asyncio.TaskGroup() as group:
+            append = group.create_task(refused(a, run))
+            while not await both.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+            await taking.commit()
+        assert append.result()
+        assert await b.keys(run) == []
+        await other.close()
+
+
+async def refused(bed: Bed, run: Run) -> bool:
+    try:
+        await bed.append(run, "late", intents=(intent(run, "late"),))
+    except LegLost:
+        return True
+    return False
+
+
+async def test_connection_cut_in_the_middle_of_commits_loses_and_doubles_nothing(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        runs = await many(a, 20)
+        done = asyncio.Event()
+
+        async def work(run: Run) -> None:
+            for turn in range(40):
+                (entry,) = await a.append(run, f"k{turn}")
+                assert entry.seq == turn + 1
+
+        async def cut() -> None:
+            while not done.is_set():
+                await both.sql(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND query LIKE '%asked AS MATERIALIZED%'"
+                )
+                await asyncio.sleep(0.03)
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(cut())
+            await asyncio.gather(*map(work, runs))
+            done.set()
+        for run in runs:
+            assert await b.keys(run) == [f"k{turn}" for turn in range(40)]
+
+
+# -- locks -----------------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_deadlocks(cluster: OpenCluster):  # noqa: C901 - everything at once
+    async with cluster() as both:
+        a, b = both.beds
+        before = len(postgres.shared().log())
+        parents = await many(a, 20)
+        children: list[Run] = []
+        for parent in parents:
+            await b.start(parent_id=parent.id, session_id=f"ses_{len(children) % 3}")
+        children = [claimed.run for claimed in await b.journal.claim("b", 50)]
+        dice = random.Random(3)  # noqa: S311 - a dice, not a secret
+
+        async def append(bed: Bed, run: Run) -> None:
+            for turn in range(20):
+                fresh = bed.new(parent_id=run.id, session_id=f"ses_{dice.randrange(3)}")
+                await bed.append(run, f"k{turn}", children=(fresh,) if turn % 5 == 0 else ())
+
+        async def send() -> None:
+            for number in range(60):
+                await b.send(dice.choice(parents), f"d{number}")
+                await a.send(dice.choice(children), f"e{number}")
+
+        async def hold() -> None:
+            for _ in range(20):
+                run = dice.choice(parents)
+                await b.journal.pause(TENANT, run.id)
+                await b.journal.resume(TENANT, run.id)
+
+        async def end(run: Run) -> None:
+            await append(b, run)
+            await b.finish(run)
+
+        async def tree() -> None:
+            for parent in parents[::4]:
+                await a.journal.cancel(TENANT, parent.id, "bob", "")
+                await b.journal.pump()
+
+        writing = [append(a, run) for run in parents]
+        await asyncio.gather(*writing, *map(end, children[:10]), send(), hold(), tree(), return_exceptions=True)
+        assert "deadlock" not in postgres.shared().log()[before:]
+        assert {(await b.row(run)).status for run in children[:10]} == {RunStatus.COMPLETED}
+        assert await both.sql("SELECT count(*) > 300 FROM entries") == [(True,)]
+
+
+# -- fairness and limits ---------------------------------------------------------------------------------------------
+
+
+async def queue(both: Cluster, tenant: str, count: int) -> None:
+    for _ in range(count):
+        await both.beds[0].start(tenant=tenant)
+
+
+async def test_every_tenant_is_served_within_one_rotation(cluster: OpenCluster):
+    async with cluster() as both:
+        a, _ = both.beds
+        await queue(both, "big", 200)
+        small = {f"t{number:02}" for number in range(20)}
+        for tenant in small:
+            await queue(both, tenant, 1)
+        served = [claimed.run.tenant for _ in range(2) for claimed in await a.journal.claim("a", 32)]
+        assert small <= set(served)
+        assert "big" in served
+
+
+async def test_two_workers_never_exceed_a_tenants_limit(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        await both.sql("INSERT INTO tenants (id, max_running) VALUES ('small', 3), ('acme', NULL)")
+        await queue(both, "small", 30)
+        await queue(both, TENANT, 5)
+        claims = [bed.journal.claim(name, 4) for _ in range(4) for name, bed in (("a", a), ("b", b))]
+        claimed = [one.run for taken in await asyncio.gather(*claims) for one in taken]
+        assert len({run.id for run in claimed}) == len(claimed)
+        assert sorted(run.tenant for run in claimed) == [TENANT] * 5 + ["small"] * 3
+        mine = next(run for run in claimed if run.tenant == "small")
+        for bed, store in zip(both.beds, both.stores, strict=True):
+            if mine.id in store.journal._legs.ids():
+                await bed.finish(mine)
+        again = [*await a.journal.claim("a", 9), *await b.journal.claim("b", 9)]
+        assert len(again) == 1
+
+
+async def test_hints_of_one_process_reach_the_other(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        for store in both.stores:
+            assert isinstance(store.dispatch, PostgresDispatch)
+            await store.dispatch.linked.wait()
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        both.stores[1].dispatch.subscribe(
+            lambda hint: heard.put_nowait(hint.run_id) if hint.kind is HintKind.WORK else None
+        )
+        run_id = await a.start()
+        async with asyncio.timeout(PATIENCE):
+            assert await heard.get() == run_id
+        assert b.hints == []
+
+
+async def test_reaper_takes_more_than_a_slice(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        runs = await many(a, 2 * reap.SLICE + 1)
+        await both.sql("UPDATE workers SET dead = true")
+        assert await both.stores[1].journal.upkeep.reap() == len(runs)
+        assert {(await b.row(run)).epoch for run in runs} == {2}
