@@ -1,6 +1,7 @@
 """Starts other programs: found on the PATH, with argument lists, a time limit, bounded output and a clean environment.
 
-They get nothing of this process's environment, so that no credential of the server reaches them.
+They get nothing of this process's environment, so that no credential of the server reaches them, and end with it
+however it ends.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ripieno.tools import launcher
 from ripieno.tools.failures import ToolMissing
 
 _CHUNK = 64 * 1024
@@ -84,8 +86,7 @@ async def run(
         ToolMissing: The program is not installed.
     """
     process = await asyncio.create_subprocess_exec(
-        program.find(),
-        *arguments,
+        *launcher.command(program.find(), *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -5,12 +5,11 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 from collections import deque
-from pathlib import Path
 from typing import cast
 
 from ripieno.domain.errors import ToolUnavailable
+from ripieno.tools import launcher
 from ripieno.tools.mcp.config import ServerConfig
 
 MAX_LINE = 32 * 1024 * 1024
@@ -24,7 +23,6 @@ _REAPING = 5.0  # seconds for the system to tell us of a death by force
 _LINGER = 0.5  # seconds for the last output of a dead server whose pipe somebody else holds open
 
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
-_LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 
 
 class ServerProcess(asyncio.SubprocessProtocol):
@@ -166,7 +164,7 @@ async def start(config: ServerConfig) -> ServerProcess:
     try:
         _, process = await asyncio.get_running_loop().subprocess_exec(
             ServerProcess,
-            *(sys.executable, "-I", "-S", _LAUNCHER, str(os.getpid()), config.command, *config.args),
+            *launcher.command(config.command, *config.args),
             env=environment,
             cwd=config.cwd,
             start_new_session=True,

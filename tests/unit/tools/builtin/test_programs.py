@@ -64,6 +64,27 @@ async def test_cancellation_kills_the_program(tmp_path: Path):
     await gone(int(mark.read_text()))
 
 
+SERVER = """
+import asyncio
+from ripieno.tools.builtin.programs import Program, run
+asyncio.run(run(Program("python3", ""), ["-c", {code!r}]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parents")
+async def test_a_program_ends_with_a_server_that_is_killed(tmp_path: Path):
+    mark = tmp_path / "pid"
+    code = f"import os, time\nopen({str(mark)!r} + '~', 'w').write(str(os.getpid()))\n"
+    code += f"os.rename({str(mark)!r} + '~', {str(mark)!r})\ntime.sleep(60)"
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVER.format(code=code))
+    async with asyncio.timeout(20):
+        while not mark.exists():
+            await asyncio.sleep(0.01)
+    server.kill()
+    await server.wait()
+    await gone(int(mark.read_text()))
+
+
 async def gone(pid: int) -> None:
     """Wait until a process has ended; a zombie that nobody reaps has."""
     async with asyncio.timeout(20):

@@ -10,6 +10,15 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+PYTHON = sys.executable
+
+
+def command(program: str, *arguments: str) -> tuple[str, ...]:
+    """The command line that starts a program through this file.
+
+    The system watches the thread that starts it, so let the event loop do that, not a worker thread.
+    """
+    return (PYTHON, "-I", "-S", __file__, str(os.getpid()), program, *arguments)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from ripieno.tools.mcp import launcher
+from ripieno.tools import launcher
 
 SCRIPT = launcher.__file__
 
