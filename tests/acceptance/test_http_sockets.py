@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -80,12 +81,15 @@ async def test_tokens_come_where_the_run_asked_for_them():
         ("/v1/streams/run_0", {"host": "evil.example"}, 403, "host_refused"),
     ],
 )
-async def test_handshakes_that_are_refused(path: str, headers: dict[str, str], status: int, code: str):
+async def test_handshakes_that_are_refused(
+    path: str, headers: dict[str, str], status: int, code: str, caplog: pytest.LogCaptureFixture
+):
     async with live() as server:
         with pytest.raises(InvalidStatus) as caught:
             await connect(address(server, path), additional_headers=headers)
         assert caught.value.response.status_code == status
         assert json.loads(caught.value.response.body or b"")["code"] == code
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_a_socket_is_closed_when_the_server_stops():

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ripieno.domain.errors import Invalid
 
@@ -48,13 +49,22 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Sockets(WebSocketsSansIOProtocol):
+    """Knows that a refusal completes a handshake: uvicorn would log an error about each one."""
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
+
+
 @asynccontextmanager
 async def serving(app: Any, listener: socket.socket, grace_seconds: float) -> AsyncGenerator[None]:
     """Answer requests until the block ends, then let those under way finish for `grace_seconds`."""
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="websockets-sansio",
+        ws=_Sockets,
         lifespan="off",
         access_log=False,
         log_config=None,
