@@ -155,7 +155,7 @@ class Verdict:
 ABANDONED = "error: given up by bob; nobody knows whether it happened"
 VERDICTS = [
     Verdict(DecisionKind.COMMITTED, "receipt 7", "receipt 7", (EffectState.DONE,)),
-    Verdict(DecisionKind.RETRY, None, "paid", (EffectState.UNKNOWN, EffectState.DONE)),
+    Verdict(DecisionKind.RETRY, None, "paid", (EffectState.FAILED, EffectState.DONE)),
     Verdict(DecisionKind.ABANDON, None, ABANDONED, (EffectState.ABANDONED,)),
 ]
 

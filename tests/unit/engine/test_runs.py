@@ -168,6 +168,7 @@ async def test_an_idempotent_effect_that_times_out_is_repeated_under_its_key(mak
     await bench.ended(run)
     effects = await bench.platform.ports.records.effects("default", run.id)
     assert [effect.attempt for effect in effects] == [1, 2, 3]
+    assert [effect.state for effect in effects] == [EffectState.ABANDONED, EffectState.ABANDONED, EffectState.DONE]
     assert len({call.context.idempotency_key for call in bench.tools.calls}) == 1
     assert [call.context.attempt for call in bench.tools.calls] == [1, 2, 3]
 

@@ -1,6 +1,7 @@
 """Performs one tool call: check → gate → person? → intent → act → outcome."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -144,7 +145,7 @@ class ToolPerformer:
         # From the commit of the intent to that of the outcome the run must not be let go: between them it is unknown.
         leg.effects_in_flight += 1
         try:
-            await self._intend(leg, act)
+            await self._intend(leg, act, _superseded(before))
             result, ms = await self._call(leg, bench, act)
             again = result.status in UNSEEN and act.attempt < MAX_ATTEMPTS
             if not again:
@@ -162,7 +163,7 @@ class ToolPerformer:
         state = CLOSED_AS.get(result.status, EffectState.FAILED)
         return await self._record(leg, act, result, ms=ms, close=EffectClose(act.planned.key, act.attempt, state))
 
-    async def _intend(self, leg: Leg, act: _Act) -> None:
+    async def _intend(self, leg: Leg, act: _Act, superseded: EffectClose | None) -> None:
         key = act.planned.key
         effect = Effect(
             run_id=leg.run.id,
@@ -182,7 +183,7 @@ class ToolPerformer:
             "idempotency_key": effect.idempotency_key,
         }
         entry = NewEntry(f"{key}/intent/{act.attempt}", EntryType.EFFECT_INTENDED, body)
-        await leg.append(entry, intent=effect)
+        await leg.append(entry, intent=effect, close=superseded)
 
     async def _settle(self, leg: Leg, act: _Act, last: Effect, decision: Decision) -> CallEnded:
         """A person says what became of an attempt that nobody saw end."""
@@ -240,6 +241,15 @@ def _unknown(bench: Workbench, name: str) -> ToolResult:
     near = difflib.get_close_matches(name, bench.specs)
     hint = f"did you mean {', '.join(near)}?" if near else None
     return ToolResult(ToolStatus.UNKNOWN_TOOL, f"{bench.definition.name} has no tool {name}", hint=hint)
+
+
+def _superseded(before: Sequence[Effect]) -> EffectClose | None:
+    """Closes the attempt before the next one: under the same key it does not matter, or a person said that it failed."""
+    if not before:
+        return None
+    last = before[-1]
+    state = EffectState.ABANDONED if last.effect is EffectClass.IDEMPOTENT else EffectState.FAILED
+    return EffectClose(last.key, last.attempt, state)
 
 
 def _denied(text: str) -> ToolResult:
