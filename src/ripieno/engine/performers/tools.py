@@ -244,7 +244,7 @@ def _unknown(bench: Workbench, name: str) -> ToolResult:
 
 
 def _superseded(before: Sequence[Effect]) -> EffectClose | None:
-    """Closes the attempt before the next one: under the same key it does not matter, or a person said that it failed."""
+    """Closes the attempt before: under the same key it does not matter any more, or a person said that it failed."""
     if not before:
         return None
     last = before[-1]
