@@ -6,6 +6,7 @@
 `fsync` is on: what is committed must survive `restart(immediate=True)`. Tests that need it carry `NEEDS`.
 """
 
+import atexit
 import ctypes
 import os
 import shutil
@@ -59,6 +60,10 @@ class PostgresServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, and leave nothing behind."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -116,7 +121,9 @@ class PostgresServer:
 @cache
 def shared() -> PostgresServer:
     """One server for all tests of this process; it dies with the process."""
-    return PostgresServer()
+    server = PostgresServer()
+    atexit.register(server.close)
+    return server
 
 
 def programs() -> Path:

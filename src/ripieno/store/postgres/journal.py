@@ -135,6 +135,9 @@ class PostgresJournal:
         return 0
 
     async def pump(self) -> Pumped:
+        if self._lease.worker_id is None:  # who looks after others must be looked after
+            async with self._claiming:
+                await self._join(self._clock.new_id(ids.WORKER))
         return await self.upkeep.turn()
 
     # -- claiming ------------------------------------------------------------------------------------------------
