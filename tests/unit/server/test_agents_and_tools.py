@@ -111,11 +111,27 @@ async def test_what_a_tool_does_wrong_is_its_answer():
         assert (answer["ok"], answer["status"], answer["hint"]) == (False, "unavailable", "install it")
 
 
-async def test_wrong_arguments_are_refused():
-    wrong = ToolResult(ToolStatus.INVALID_ARGUMENTS, "/a: is missing")
+@pytest.mark.parametrize(
+    ("data", "errors"),
+    [
+        (None, []),
+        ([1], []),
+        ({"problems": [1, {"pointer": "/a"}]}, [{"pointer": "/a", "detail": ""}]),
+        ({"problems": [{"pointer": "/a", "detail": "is missing"}]}, [{"pointer": "/a", "detail": "is missing"}]),
+    ],
+)
+async def test_wrong_arguments_are_refused_with_their_places(data: Any, errors: list[Any]):
+    wrong = ToolResult(ToolStatus.INVALID_ARGUMENTS, "/a: is missing", data=data)
     async with open_door(tools={"math.add": wrong}, works=False) as door:
         problem = await door.post("/v1/tools/math.add/call", {}, 422)
         assert (problem["code"], problem["detail"]) == ("invalid_arguments", "/a: is missing")
+        assert problem["errors"] == errors
+
+
+async def test_problems_of_a_call_that_fitted_are_its_own():
+    broken = ToolResult(ToolStatus.DENIED, "no", data={"problems": [{"pointer": "/a", "detail": "secret"}]})
+    async with open_door(tools={"math.add": broken}, works=False) as door:
+        assert (await door.post("/v1/tools/math.add/call", {}, 403))["errors"] == []
 
 
 async def test_what_needs_a_person_is_refused_outside_a_run():

@@ -1,11 +1,13 @@
 """Tools: list, get, call one outside any run."""
 
 import difflib
+from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
 
-from ripieno.domain.errors import NotFound
-from ripieno.domain.tools import ToolStatus
+from ripieno.domain.errors import NotFound, Problem
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.tools import ToolResult, ToolStatus
 from ripieno.server import answers
 from ripieno.server.errors import ServerProblem
 from ripieno.server.idempotency import IdempotentRoute, reserved_id
@@ -43,5 +45,16 @@ async def call_tool(
         principal, name, body.arguments, dry_run=body.dry_run, idempotency_key=reserved_id(request) or ""
     )
     if code := REFUSALS.get(result.status):
-        raise ServerProblem(code, f"{result.text}; {result.hint}" if result.hint else result.text)
+        detail = f"{result.text}; {result.hint}" if result.hint else result.text
+        raise ServerProblem(code, detail, _problems(result))
     return answers.json(ToolAnswer.of(name, result))
+
+
+def _problems(result: ToolResult) -> list[Problem]:
+    """What is wrong with the arguments, where the toolset says it piece by piece."""
+    if result.status is not ToolStatus.INVALID_ARGUMENTS or not isinstance(result.data, dict):
+        return []
+    said = cast("JsonObject", result.data).get("problems")
+    items = cast("list[Any]", said) if isinstance(said, list) else []
+    found = cast("list[JsonObject]", [item for item in items if isinstance(item, dict)])
+    return [Problem(str(item.get("pointer", "")), str(item.get("detail", ""))) for item in found]
