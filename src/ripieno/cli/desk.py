@@ -31,6 +31,10 @@ class Desk:
         """Whether somebody can be asked."""
         return self._person
 
+    def sent(self, interrupt_id: str) -> None:
+        """A decision of this one is on its way: it is not asked about, and its run does not stand still."""
+        self._sent.add(interrupt_id)
+
     def helpless(self, story: Story) -> bool:
         """Whether the run stands still and nobody here can move it."""
         return not self._person and story.stalled and not any(item.id in self._sent for item in story.pending)

@@ -30,14 +30,18 @@ def screen_for(api: Api, where: Where) -> Screen:
     return LiveScreen(console, api.clock) if console.is_terminal and not console.is_dumb_terminal else LineScreen()
 
 
-async def followed(api: Api, run_id: str, where: Where, *, yes: bool) -> Story:
+async def followed(api: Api, run_id: str, where: Where, *, yes: bool, decided: str | None = None) -> Story:
     """Show a run until it ends or waits for somebody who is not here.
+
+    `decided` is an interrupt whose decision was just sent, although the run's events may not tell of it yet.
 
     Raises:
         Stop: Ctrl-C (it says what becomes of the run), or the server went away.
     """
     screen = screen_for(api, where)
     desk = Desk(api, screen, yes=yes, person=not where.json and terminal.interactive())
+    if decided is not None:
+        desk.sent(decided)
     try:
         return await follow(api, run_id, screen, desk)
     except asyncio.CancelledError:

@@ -216,3 +216,15 @@ async def test_a_decision_on_its_way_is_waited_for():
     story = waiting()
     await office.desk.look(story)
     assert not office.desk.helpless(story)
+
+
+async def test_what_was_just_decided_is_not_asked_about_and_is_waited_for():
+    office = Office(person=False)
+    story = waiting()
+    assert office.desk.helpless(story)
+    office.desk.sent("apr_1")
+    assert not office.desk.helpless(story)
+    asking = Office()
+    asking.desk.sent("apr_1")
+    await asking.desk.look(story)
+    assert asking.screen.said == []

@@ -72,7 +72,7 @@ def _decide(name: str, body: JsonObject, where: Where) -> Task:
                 print_json(decided)
             return Exit.COMPLETED
         run: JsonObject = await api.get(f"/v1/runs/{asked['run_id']}")
-        story = await outcome.followed(api, run["root_id"], where, yes=False)
+        story = await outcome.followed(api, run["root_id"], where, yes=False, decided=asked["interrupt_id"])
         return await outcome.conclude(api, story, where)
 
     return task
