@@ -85,7 +85,7 @@ class PostgresJournal:
             if self._lease.worker_id != name:
                 self._legs.drop()
                 return []
-        return await self._database.do(read_leg.read, runs) if runs else []
+        return await self._read(runs) if runs else []
 
     async def append(self, batch: Append) -> Sequence[Entry]:
         if batch.intents:
@@ -167,6 +167,15 @@ class PostgresJournal:
             await pause(CLAIM_PAUSE)
         return []
 
+    async def _read(self, runs: list[Run]) -> Sequence[Claimed]:
+        """Read what the legs need; whoever asked for them will not hear of them if that fails."""
+        try:
+            return await self._database.do(read_leg.read, runs)
+        except BaseException:
+            for run in runs:
+                self._legs.abandon(run.id, run.epoch)
+            raise
+
     async def _forget_nothing(self, name: str) -> None:
         """Give back what was claimed without this process hearing of it."""
         for row in await self._database.fetch(reap.FORGOTTEN, name, self._legs.ids()):
@@ -178,7 +187,8 @@ class PostgresJournal:
     def _check_lease(self, run_id: str, epoch: int) -> None:
         """Raises `LegLost` when this process can't be sure that nobody takes its runs: it must begin no effect."""
         if not self._lease.fresh():
-            self._legs.abandon(self._legs.get(run_id, epoch))
+            self._legs.get(run_id, epoch)
+            self._legs.abandon(run_id, epoch)
             raise LegLost(f"no beat of this worker was confirmed in time, so {run_id} is given up")
 
     def _over(self, run_id: str, epoch: int) -> LegLost:

@@ -40,10 +40,10 @@ class Legs:
         if leg is not None and leg.epoch == epoch:
             del self._legs[run_id]
 
-    def abandon(self, leg: Leg) -> None:
+    def abandon(self, run_id: str, epoch: int) -> None:
         """Go no further with a run that is still owned; upkeep gives it back."""
-        self.end(leg.run_id, leg.epoch)
-        self.abandoned[leg.run_id] = leg.epoch
+        self.end(run_id, epoch)
+        self.abandoned[run_id] = epoch
 
     def drop(self) -> None:
         """The worker was declared dead: nothing is owned any more."""

@@ -12,6 +12,7 @@ from ripieno.ports import Clock, Dispatch, Hint, HintKind
 from ripieno.store.postgres.connections import GONE, Pauses, version
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.dispatch import PostgresDispatch
+from ripieno.store.postgres.house import add_partitions
 from ripieno.store.postgres.journal import PostgresJournal
 from ripieno.store.postgres.lease import Lease, LeaseTimes
 from ripieno.store.postgres.legs import Legs
@@ -42,6 +43,7 @@ class PostgresStore:
         own = PostgresDispatch(url)
         self.dispatch: Dispatch = dispatch or own
         self._own = None if dispatch else own
+        self._clock = clock
         self._legs = Legs()
         self.lease = Lease(url, times, self._lose_legs)
         self._database = Database(url, self.dispatch, now)
@@ -55,6 +57,8 @@ class PostgresStore:
         """Start what runs beside. Raises `StoreBusy`."""
         await self._database.open()
         self._stack.push_async_callback(self._database.close)
+        # Before the first row: later it would be in the partition for everything else, which then keeps its month.
+        await self._database.transact(add_partitions, self._clock.now())
         hints = (self._own.tell(), self._own.listen()) if self._own else ()
         for work in (self._writer.run(), *hints):
             await self._stack.enter_async_context(_beside(work))

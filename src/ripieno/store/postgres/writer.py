@@ -71,6 +71,7 @@ class Writer:
             raise StoreBusy("the store is closed")
         job = _Job(append.part(batch), leg, asyncio.get_running_loop().create_future())
         self._queue.append(job)
+        self._idle.clear()
         self._news.set()
         return await job.future
 
@@ -80,7 +81,6 @@ class Writer:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                self._idle.clear()
                 while self._queue:
                     await self._commit(self._take())
                 self._idle.set()

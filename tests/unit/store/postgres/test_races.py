@@ -4,9 +4,10 @@ import asyncio
 import random
 
 import asyncpg
+import pytest
 
 from ripieno.domain.entries import EntryType, NewEntry
-from ripieno.domain.errors import LegLost
+from ripieno.domain.errors import LegLost, StoreBusy
 from ripieno.domain.runs import Run, RunStatus
 from ripieno.ports import Append, HintKind, Park
 from ripieno.store.postgres.connections import connect
@@ -350,3 +351,21 @@ async def test_reaper_takes_more_than_a_slice(cluster: OpenCluster):
         await both.sql("UPDATE workers SET dead = true")
         assert await both.stores[1].journal.upkeep.reap() == len(runs)
         assert {(await b.row(run)).epoch for run in runs} == {2}
+
+
+async def test_claim_whose_reading_failed_gives_the_runs_back(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        run = await a.running()
+        await a.append(run, "k")
+        await a.journal.release(run.id, run.epoch)
+        await both.sql("ALTER TABLE effects RENAME TO hidden")
+        try:
+            with pytest.raises(StoreBusy):
+                await a.journal.claim("a", 1)
+        finally:
+            await both.sql("ALTER TABLE hidden RENAME TO effects")
+        assert (await b.row(run)).status is RunStatus.RUNNING
+        await a.journal.pump()
+        assert (await b.row(run)).status is RunStatus.QUEUED
+        assert [claimed.run.epoch for claimed in await a.journal.claim("a", 1)] == [run.epoch + 2]
