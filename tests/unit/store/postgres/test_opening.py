@@ -118,3 +118,12 @@ async def test_partitions_are_made_ahead_and_once(database: str):
     rows = await pool.fetch("SELECT tableoid::regclass::text AS part FROM entries")
     assert rows == []
     await store.close()
+
+
+async def test_the_first_rows_find_the_partition_of_their_month(database: str):
+    await migrate.upgrade_database(database)
+    store = await open_postgres(database, SystemClock())
+    parts = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'entries'::regclass"
+    name = database.partition("/")[2].partition("?")[0].rpartition("/")[2]
+    assert postgres.shared().sql(parts, name) == "3", "this month, the next, and everything else"
+    await store.close()
