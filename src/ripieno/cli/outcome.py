@@ -21,6 +21,8 @@ from ripieno.domain.interrupts import InterruptKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunStatus
 
+PARKING_SECONDS = 5
+
 
 def screen_for(api: Api, where: Where) -> Screen:
     """A live picture on a terminal, lines elsewhere, nothing where JSON is wanted."""
@@ -50,7 +52,9 @@ async def followed(api: Api, run_id: str, where: Where, *, yes: bool, decided: s
 
 async def conclude(api: Api, story: Story, where: Where) -> Exit:
     """Print the answer. Raises `Stop` for a run that failed, or that a person must decide for."""
-    run: JsonObject = await api.get(f"/v1/runs/{story.root.run_id}")
+    # A question is told of before its run has let go of its worker, which takes a moment.
+    wait = PARKING_SECONDS if story.pending else None
+    run: JsonObject = await api.get(f"/v1/runs/{story.root.run_id}", wait=wait)
     if where.json:
         print_json(run)
     elif run["answer"]:

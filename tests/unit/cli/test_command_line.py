@@ -1,16 +1,19 @@
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 import typer
 
 from ripieno.cli import command_line, connection, outcome
+from ripieno.cli.api import Api
 from ripieno.cli.commands import serve
 from ripieno.cli.connection import Where, connected
 from ripieno.cli.exits import Exit, Stop
 from ripieno.domain.errors import Forbidden, Invalid, Problem, StoreBusy
 from ripieno.settings import load
 from ripieno.store.lockfile import LockFile
+from ripieno.testing.fake_clock import FakeClock
 from tests.unit.cli.happenings import START, Happenings, told
 
 KEY = "very-secret"
@@ -123,6 +126,22 @@ def run_as(status: str, **more: object) -> dict[str, object]:
 def test_a_completed_run():
     story = told(Happenings().started("run_1", "a"))
     assert outcome.verdict(run_as("completed"), story, Where()) is Exit.COMPLETED
+
+
+@pytest.mark.parametrize("asks", [False, True])
+async def test_a_run_that_asks_is_given_the_moment_in_which_it_comes_to_rest(asks: bool):
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        status = "awaiting_approval" if "wait" in request.url.params else "running"
+        return httpx2.Response(200, json=run_as(status, answer=None))
+
+    make = Happenings()
+    asking = [make.asked("run_1", 0, "files.write", {})] if asks else []
+    story = told(make.started("run_1", "a"), *asking)
+    api = Api("http://x", None, FakeClock(), here=False, transport=httpx2.MockTransport(answer))
+    with pytest.raises(Stop) as caught:
+        await outcome.conclude(api, story, Where())
+    await api.close()
+    assert caught.value.code == ("awaiting_approval" if asks else "running")
 
 
 @pytest.mark.parametrize(
