@@ -95,6 +95,7 @@ class Definitions(Protocol):
 
         Raises:
             NotFound: With near names.
+            Invalid: It is a team that cannot work; the error says what it lacks.
         """
         ...
 

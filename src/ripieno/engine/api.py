@@ -63,6 +63,7 @@ class Engine:
 
         Raises:
             NotFound: No such agent or session.
+            Invalid: The agent is a team that cannot work.
         """
         definition = await self._around.definitions.agent(request.agent or DEFAULT_AGENT)
         if request.session_id is not None:

@@ -1,6 +1,7 @@
 """Agents that ask their person, and agents that give work to agents."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ripieno.engine.api import StartRun
 from ripieno.engine.performers.own_tools import MAX_DEPTH, answered
 from ripieno.engine.worker import Options
 from ripieno.ports import RunFilter
+from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
@@ -108,3 +110,20 @@ async def test_handing_work_round_in_a_circle_ends(tmp_path: Path):
 def test_a_question_that_nobody_answered_is_told_so():
     expired = Decision(DecisionKind.DENY, "system", "expired")
     assert answered(expired) == ToolResult(ToolStatus.UNAVAILABLE, "nobody answered: expired")
+
+
+async def test_work_for_an_agent_that_is_gone_is_told_and_does_not_fail_the_run(tmp_path: Path):
+    model = ScriptedModel([calls(("agent.clerk", {"goal": "count"})), lambda request: says(told(request)[0])])
+    agents = [AgentDefinition(name="boss", tools=("agent.*",)), AgentDefinition(name="clerk")]
+    platform = in_memory(model, RecordingTools({}), agents, tmp_path)
+
+    class Forgetful(GivenDefinitions):
+        async def agent(self, name: str) -> AgentDefinition:
+            return await super().agent("gone" if name == "clerk" else name)
+
+    ports = replace(platform.ports, definitions=Forgetful(agents))
+    async with bootstrap.running(bootstrap.assemble(ports, Options())) as running:
+        run = await running.engine.start(StartRun("go", agent="boss"), ALICE)
+        found = await running.engine.wait("default", run.id, 20)
+    assert found.result is not None
+    assert found.result.answer.startswith("unavailable: no agent 'gone'")

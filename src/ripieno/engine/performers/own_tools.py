@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ripieno.domain import jsons
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass
+from ripieno.domain.errors import Invalid, NotFound
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunInput, RunStatus
@@ -92,7 +93,10 @@ class OwnToolPerformer:
             return ToolResult(ToolStatus.ERROR, f"work was handed on {MAX_DEPTH} times already; do it yourself")
         task = RunInput(arguments["goal"], arguments.get("data"), model=leg.run.input.model)
         start = StartChild(f"{key}/child", agent, task)
-        await self._children.start(leg, start, {"depth": depth})
+        try:
+            await self._children.start(leg, start, {"depth": depth})
+        except (NotFound, Invalid) as error:
+            return ToolResult(ToolStatus.UNAVAILABLE, error.detail)
         (ended,) = await self._children.await_any(leg, AwaitChildren((start.key,)))
         result = ended.result
         if result.status is RunStatus.COMPLETED:
