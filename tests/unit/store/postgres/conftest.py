@@ -15,7 +15,7 @@ from ripieno.testing.fake_clock import FakeClock
 from tests.contracts.bed import Bed
 from tests.servers import postgres_database
 
-QUICK = LeaseTimes(beat=0.05, lease=0.8)
+QUICK = LeaseTimes(beat=0.1, lease=3.0)
 
 
 @dataclass
