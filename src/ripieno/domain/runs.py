@@ -172,3 +172,40 @@ class Run:
     priority: int
     dry_run: bool
     metadata: JsonObject
+
+
+def queued(new: NewRun, now: datetime) -> Run:
+    """The row of a run that was just started."""
+    return Run(
+        id=new.id,
+        tenant=new.tenant,
+        kind=new.kind,
+        target=new.target,
+        target_version=new.target_version,
+        session_id=new.session_id,
+        root_id=new.root_id or new.id,
+        parent_id=new.parent_id,
+        parent_key=new.parent_key,
+        status=RunStatus.QUEUED,
+        exit_reason=None,
+        input=new.input,
+        result=None,
+        created_by=new.created_by,
+        created_at=now,
+        updated_at=now,
+        started_at=None,
+        ended_at=None,
+        deadline=new.deadline,
+        epoch=0,
+        last_seq=0,
+        inbox_seq=0,
+        generation=1,
+        hold=False,
+        cancel_at=None,
+        waits=(),
+        wake_at=None,
+        lane=new.lane,
+        priority=new.priority,
+        dry_run=new.dry_run,
+        metadata=new.metadata,
+    )

@@ -14,7 +14,7 @@ from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, Interr
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.policies import Action, Ruling
 from ripieno.domain.principals import Principal
-from ripieno.domain.runs import TERMINAL, NewRun, Run, RunInput, RunKind, RunStatus
+from ripieno.domain.runs import TERMINAL, NewRun, Run, RunInput, RunKind, RunStatus, queued
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.matching import best_agent
 from ripieno.engine.fanout import Fanout, heard
@@ -87,7 +87,7 @@ class Engine:
         )
         if not await self._journal.start(new):
             return await self._around.records.run(principal.tenant, run_id)
-        return _queued(new, self._clock.now())
+        return queued(new, self._clock.now())
 
     async def wait(self, tenant: str, run_id: str, seconds: float) -> Run:
         """The run, when it has ended or waits for a person, or when the time is up. Raises `NotFound`."""
@@ -223,41 +223,4 @@ class Engine:
 def _input(request: StartRun) -> RunInput:
     return RunInput(
         request.goal, request.data, request.purpose, request.context, model=request.model, limits=request.limits
-    )
-
-
-def _queued(new: NewRun, now: datetime) -> Run:
-    """The row that was just inserted."""
-    return Run(
-        id=new.id,
-        tenant=new.tenant,
-        kind=new.kind,
-        target=new.target,
-        target_version=new.target_version,
-        session_id=new.session_id,
-        root_id=new.root_id,
-        parent_id=None,
-        parent_key=None,
-        status=RunStatus.QUEUED,
-        exit_reason=None,
-        input=new.input,
-        result=None,
-        created_by=new.created_by,
-        created_at=now,
-        updated_at=now,
-        started_at=None,
-        ended_at=None,
-        deadline=new.deadline,
-        epoch=0,
-        last_seq=0,
-        inbox_seq=0,
-        generation=1,
-        hold=False,
-        cancel_at=None,
-        waits=(),
-        wake_at=None,
-        lane=new.lane,
-        priority=new.priority,
-        dry_run=new.dry_run,
-        metadata=new.metadata,
     )

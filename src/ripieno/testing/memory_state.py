@@ -16,7 +16,7 @@ from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry
 from ripieno.domain.errors import JournalMismatch, LegLost, NotFound, RunEnded
 from ripieno.domain.interrupts import Interrupt, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
-from ripieno.domain.runs import TERMINAL, ExitReason, NewRun, Run, RunError, RunResult, RunStatus
+from ripieno.domain.runs import TERMINAL, ExitReason, NewRun, Run, RunError, RunResult, RunStatus, queued
 from ripieno.domain.sessions import Session
 from ripieno.ports import Hint, HintKind
 from ripieno.store import bodies
@@ -218,36 +218,5 @@ def copied(body: Json) -> Json:
 
 
 def _fresh(new: NewRun, now: datetime) -> Run:
-    return Run(
-        id=new.id,
-        tenant=new.tenant,
-        kind=new.kind,
-        target=new.target,
-        target_version=new.target_version,
-        session_id=new.session_id,
-        root_id=new.root_id or new.id,
-        parent_id=new.parent_id,
-        parent_key=new.parent_key,
-        status=RunStatus.QUEUED,
-        exit_reason=None,
-        input=jsons.decode(type(new.input), copied(jsons.encode(new.input))),
-        result=None,
-        created_by=new.created_by,
-        created_at=now,
-        updated_at=now,
-        started_at=None,
-        ended_at=None,
-        deadline=new.deadline,
-        epoch=0,
-        last_seq=0,
-        inbox_seq=0,
-        generation=1,
-        hold=False,
-        cancel_at=None,
-        waits=(),
-        wake_at=None,
-        lane=new.lane,
-        priority=new.priority,
-        dry_run=new.dry_run,
-        metadata=copied(new.metadata),
-    )
+    given = jsons.decode(type(new.input), copied(jsons.encode(new.input)))
+    return replace(queued(new, now), input=given, metadata=copied(new.metadata))
