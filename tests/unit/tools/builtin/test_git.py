@@ -1,5 +1,4 @@
 import os
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from ripieno.testing.fake_clock import FakeClock
 from ripieno.tools.builtin.git import BIG_BYTES, git_tool
 from ripieno.tools.functions import FunctionToolset
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
+pytestmark = pytest.mark.needs("git")
 
 COMMITTED = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NOW = datetime(2026, 1, 3, 13, 0, tzinfo=UTC)

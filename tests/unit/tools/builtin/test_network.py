@@ -1,5 +1,4 @@
 import asyncio
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -103,7 +102,7 @@ async def test_ports_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, fai
     assert result.text.startswith("warning: ")
 
 
-@pytest.mark.skipif(shutil.which("ping") is None, reason="no ping on this machine")
+@pytest.mark.needs("ping")
 async def test_ping_this_machine():
     result = await call("ping", host="127.0.0.1", count=1)
     assert result.ok or "may not be used" in result.text
