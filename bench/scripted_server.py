@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import scripted
 from ripieno.bootstrap import serving_platform
-from ripieno.ports import Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
 
 
 async def main(folder: Path, slots: int) -> None:

@@ -7,10 +7,10 @@ from bench import scripted
 from bench.goals import AGENT, ENTRIES, LOOK_UP
 from bench.programs import STEPS, BenchFailed, Job, Measured, Stopwatch, closed_loop, serve
 from ripieno.bootstrap import Platform, opened
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.api import StartRun
-from ripieno.ports import Hint, HintKind
 
 SOMEBODY = Principal("bench")
 PATIENCE_SECONDS = 300.0

@@ -4,20 +4,22 @@ Every method that takes a `tenant` sees that tenant's rows alone: what belongs t
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
-from ripieno.domain.effects import Effect, EffectState
+from ripieno.domain.batches import Append, Claimed, Park, Pumped
+from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import Problem
-from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus, NewInterrupt
+from ripieno.domain.filters import Counts, InterruptFilter, RunFilter
+from ripieno.domain.hints import Hint
+from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.messages import ModelEvent, ModelRequest
 from ripieno.domain.policies import Action, Verdict
-from ripieno.domain.runs import NewRun, Run, RunResult, RunStatus
+from ripieno.domain.replies import StoredReply
+from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec
 
@@ -104,29 +106,6 @@ class Definitions(Protocol):
         ...
 
 
-class HintKind(StrEnum):
-    """What a hint says about its run.
-
-    `WORK`: it can be claimed. `PROGRESS`: it has new entries. `STATUS`: its status changed. `CONTROL`: its leg must
-    look at the row and the inbox. `DELTA`: a piece of a model's answer, as it arrives.
-    """
-
-    WORK = "work"
-    PROGRESS = "progress"
-    STATUS = "status"
-    CONTROL = "control"
-    DELTA = "delta"
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """Something that may be lost, doubled or reordered without harm. `text` is set for deltas only."""
-
-    kind: HintKind
-    run_id: str
-    text: str = ""
-
-
 class Dispatch(Protocol):
     """Carries hints between those who commit and those who wait."""
 
@@ -137,72 +116,6 @@ class Dispatch(Protocol):
     def subscribe(self, listener: Callable[[Hint], None]) -> Callable[[], None]:
         """Be called, on the event loop, for every hint; the answer ends it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class EffectIntent:
-    """Opens an effect in the ledger, in the transaction of its entry."""
-
-    effect: Effect
-
-
-@dataclass(frozen=True, slots=True)
-class EffectClose:
-    """Closes (run, key, attempt) in the ledger."""
-
-    key: str
-    attempt: int
-    state: EffectState
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """What one leg wants to commit at once.
-
-    With `intents`, the batch is refused when the run is being cancelled or held. `consumed` are the inbox rows of
-    which the entries are the trace.
-    """
-
-    run_id: str
-    epoch: int
-    entries: tuple[NewEntry, ...]
-    intents: tuple[EffectIntent, ...] = ()
-    closes: tuple[EffectClose, ...] = ()
-    interrupts: tuple[NewInterrupt, ...] = ()
-    children: tuple[NewRun, ...] = ()
-    consumed: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """Lets go of a run that waits. `waits` says for what, `inbox_seq` is how far the leg has read its inbox."""
-
-    run_id: str
-    epoch: int
-    status: RunStatus
-    inbox_seq: int
-    waits: tuple[JsonObject, ...] = ()
-    wake_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A run that this worker now owns, with all that its leg needs to know."""
-
-    run: Run
-    entries: tuple[Entry, ...]
-    inbox: tuple[InboxRow, ...]
-    effects: tuple[Effect, ...]
-    interrupts: tuple[Interrupt, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pumped:
-    """What one turn of the pump did."""
-
-    woken: int = 0
-    expired: int = 0
-    fenced: int = 0
 
 
 class Journal(Protocol):
@@ -307,36 +220,6 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """Which runs; None means any."""
-
-    status: RunStatus | None = None
-    target: str | None = None
-    session_id: str | None = None
-    parent_id: str | None = None
-    created_after: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InterruptFilter:
-    """Which interrupts; None means any."""
-
-    kind: InterruptKind | None = None
-    status: InterruptStatus | None = None
-    run_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How full the store is."""
-
-    queued: int = 0
-    running: int = 0
-    parked: int = 0
-    by_status: dict[str, int] = field(default_factory=dict[str, int])
-
-
 class Records(Protocol):
     """What can be read without owning anything. Lists are newest first, `before` is the last id of the page before."""
 
@@ -377,17 +260,6 @@ class Records(Protocol):
     async def counts(self) -> Counts:
         """How full the store is, over all tenants."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StoredReply:
-    """The first answer under an idempotency key. `status` is 0 while that request is still being served."""
-
-    body_hash: str
-    resource_id: str
-    status: int = 0
-    headers: JsonObject = field(default_factory=dict[str, Json])
-    body: str = ""
 
 
 class Replies(Protocol):

@@ -17,13 +17,13 @@ from ripieno import bootstrap
 from ripieno.bootstrap import Platform
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
 from ripieno.integrations.brokers.dispatch import BrokerDispatch
 from ripieno.integrations.brokers.opening import open_dispatch
-from ripieno.ports import Hint, HintKind
 from ripieno.testing.memory_journal import MemoryStore
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools
@@ -122,7 +122,7 @@ CHILD = """
 import asyncio, sys
 from ripieno.clock import SystemClock
 from ripieno.integrations.brokers.opening import open_dispatch
-from ripieno.ports import Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
 
 async def main(url):
     async with open_dispatch(url, SystemClock()) as dispatch:

@@ -11,23 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from ripieno.domain import ids, jsons
+from ripieno.domain.batches import Append, Claimed, EffectIntent, Park
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
-from ripieno.ports import (
-    Append,
-    Claimed,
-    Clock,
-    Dispatch,
-    EffectIntent,
-    Hint,
-    HintKind,
-    Journal,
-    Park,
-    Records,
-    Replies,
-)
+from ripieno.ports import Clock, Dispatch, Journal, Records, Replies
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
 from ripieno.store.postgres.dispatch import ANYTHING

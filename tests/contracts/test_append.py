@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from ripieno.domain import ids
+from ripieno.domain.batches import Append, EffectClose
 from ripieno.domain.effects import EffectState
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import IntentRefused, Invalid, JournalMismatch, LegLost, NotFound
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import Append, EffectClose, HintKind
 from tests.contracts.bed import TENANT, Bed, intent
 
 

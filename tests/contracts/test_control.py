@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from ripieno.domain.batches import EffectClose
 from ripieno.domain.effects import EffectState
 from ripieno.domain.entries import EntryType
 from ripieno.domain.errors import IntentRefused, LegLost, NotHeld, RunEnded
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import ExitReason, Run, RunStatus
-from ripieno.ports import EffectClose, HintKind
 from tests.contracts.bed import TENANT, Bed, intent
 
 

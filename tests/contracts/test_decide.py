@@ -6,9 +6,9 @@ import pytest
 
 from ripieno.domain import jsons
 from ripieno.domain.errors import AlreadyDecided, InterruptExpired, Invalid, NotFound
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind, InterruptStatus
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import HintKind
 from tests.contracts.bed import TENANT, Bed
 
 APPROVE = Decision(DecisionKind.APPROVE, "bob")

@@ -8,9 +8,10 @@ from typing import TypeAlias
 import pytest
 
 from ripieno.clock import SystemClock
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.integrations.brokers.dispatch import BrokerDispatch
 from ripieno.integrations.brokers.opening import open_dispatch
-from ripieno.ports import Dispatch, Hint, HintKind
+from ripieno.ports import Dispatch
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.postgres.dispatch import PostgresDispatch
 from tests.servers import postgres as servers

@@ -5,13 +5,14 @@ import asyncio
 import pytest
 
 from ripieno.domain import jsons
+from ripieno.domain.batches import EffectClose
 from ripieno.domain.effects import EffectState
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import LegLost
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import InterruptStatus
 from ripieno.domain.runs import Evidence, ExitReason, RunError, RunResult, RunStatus
 from ripieno.domain.usage import Usage
-from ripieno.ports import EffectClose, HintKind
 from tests.contracts.bed import TENANT, Bed, encoded, intent
 
 

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ripieno.domain import ids
+from ripieno.domain.batches import Append, EffectClose, Park
 from ripieno.domain.effects import EffectState
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import RipienoError
+from ripieno.domain.filters import InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, InterruptStatus, NewInterrupt
 from ripieno.domain.runs import PARKED, TERMINAL, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
-from ripieno.ports import Append, EffectClose, InterruptFilter, Journal, Park, RunFilter
+from ripieno.ports import Journal
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.fake_clock import FakeClock
 from tests.contracts.bed import ENDING, STORES, TENANT, Bed, encoded, intent

@@ -5,9 +5,10 @@ import random
 
 import pytest
 
+from ripieno.domain.batches import Park
 from ripieno.domain.errors import LegLost, NotFound, RunEnded
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import Run, RunStatus
-from ripieno.ports import HintKind, Park
 from tests.contracts.bed import TENANT, Bed
 
 WAITING = (RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING)

@@ -1,10 +1,11 @@
 """The pump: what the passing of time brings about."""
 
 from ripieno.domain import jsons
+from ripieno.domain.batches import Pumped
 from ripieno.domain.effects import EffectState
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind, InterruptStatus
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import HintKind, Pumped
 from tests.contracts.bed import TENANT, Bed, intent
 
 

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from ripieno.domain.errors import NotFound
+from ripieno.domain.filters import Counts, InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind, InterruptStatus
 from ripieno.domain.runs import Run, RunInput, RunStatus
 from ripieno.domain.sessions import Exchange
-from ripieno.ports import Counts, InterruptFilter, RunFilter
 from tests.contracts.bed import TENANT, Bed
 
 

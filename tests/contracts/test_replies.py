@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ripieno.ports import StoredReply
+from ripieno.domain.replies import StoredReply
 from tests.contracts.bed import Bed
 
 DONE = StoredReply("hash", "run_1", 201, {"Location": "/v1/runs/run_1"}, '{"ä": 1}')

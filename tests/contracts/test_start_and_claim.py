@@ -2,11 +2,12 @@
 
 import pytest
 
+from ripieno.domain.batches import Append
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import NotFound
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import InterruptStatus
 from ripieno.domain.runs import RunInput, RunStatus
-from ripieno.ports import Append, HintKind
 from tests.contracts.bed import TENANT, Bed, intent
 
 

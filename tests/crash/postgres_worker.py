@@ -19,13 +19,14 @@ from ripieno import bootstrap
 from ripieno.bootstrap import Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.batches import Append
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.entries import Entry
 from ripieno.domain.messages import ModelRequest, Reply
 from ripieno.domain.tools import Risk
 from ripieno.engine.worker import Options
 from ripieno.governance.risk import RiskGate
-from ripieno.ports import Append, Journal
+from ripieno.ports import Journal
 from ripieno.store.postgres.lease import LeaseTimes
 from ripieno.store.postgres.opening import PostgresStore, open_postgres
 from ripieno.testing.crashtest.recorders import WitnessedTools

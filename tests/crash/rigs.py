@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ripieno.bootstrap import Ports
+from ripieno.domain.batches import Append, Claimed
 from ripieno.domain.entries import Entry, EntryType
 from ripieno.domain.messages import ModelRequest, Reply
-from ripieno.ports import Append, Claimed, Journal
+from ripieno.ports import Journal
 from ripieno.store.sqlite.journal import SqliteJournal
 from ripieno.testing.crashtest.every_tool import call_every_tool
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of

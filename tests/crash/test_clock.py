@@ -15,6 +15,7 @@ from ripieno.bootstrap import Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain import ids
 from ripieno.domain.errors import Conflict
+from ripieno.domain.filters import InterruptFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import ExitReason, Run, RunStatus
@@ -22,7 +23,6 @@ from ripieno.domain.tools import Risk
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
 from ripieno.governance.risk import RiskGate
-from ripieno.ports import InterruptFilter
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
 from ripieno.testing.crashtest.judging import judge

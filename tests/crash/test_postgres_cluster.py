@@ -17,10 +17,10 @@ import pytest
 from ripieno.bootstrap import Platform
 from ripieno.clock import SystemClock
 from ripieno.domain.errors import AlreadyDecided, StoreBusy
+from ripieno.domain.filters import InterruptFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, InterruptStatus
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import StartRun
-from ripieno.ports import InterruptFilter
 from ripieno.store import migrate
 from ripieno.store.postgres.opening import open_postgres
 from ripieno.testing.crashtest.witness import Witness

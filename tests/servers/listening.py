@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from ripieno.ports import Dispatch, Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
+from ripieno.ports import Dispatch
 
 SECONDS = 30
 

@@ -10,6 +10,8 @@ from ripieno.domain import ids
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.entries import ENDINGS, Entry
 from ripieno.domain.errors import Invalid, NotFound, WhichInterrupt
+from ripieno.domain.filters import InterruptFilter
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.policies import Action, Ruling
@@ -19,7 +21,7 @@ from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, To
 from ripieno.engine.core.matching import best_agent
 from ripieno.engine.fanout import Fanout, heard
 from ripieno.engine.opening import Surroundings
-from ripieno.ports import Clock, Dispatch, Gate, HintKind, InterruptFilter, Journal
+from ripieno.ports import Clock, Dispatch, Gate, Journal
 
 DEFAULT_AGENT = "default"
 PAGE = 500

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ripieno.ports import Dispatch, Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
+from ripieno.ports import Dispatch
 
 T = TypeVar("T")
 

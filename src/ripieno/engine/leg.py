@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Iterable
 
+from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import NewInterrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunStatus
-from ripieno.ports import Append, Claimed, EffectClose, EffectIntent, Journal
+from ripieno.ports import Journal
 
 
 class Blocked(Exception):

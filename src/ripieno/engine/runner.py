@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from ripieno.domain import jsons
+from ripieno.domain.batches import Park
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import IntentRefused, LegLost, RipienoError, StoreBusy
 from ripieno.domain.messages import Reply
@@ -25,7 +26,7 @@ from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
 from ripieno.engine.performers.tools import ToolPerformer, Workbench
 from ripieno.engine.performers.turns import perform_turn
-from ripieno.ports import Clock, Journal, Park, Records
+from ripieno.ports import Clock, Journal, Records
 
 ENDING_TYPES = {
     RunStatus.COMPLETED: EntryType.RUN_COMPLETED,

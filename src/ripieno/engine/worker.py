@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ripieno.domain import ids
+from ripieno.domain.batches import Claimed
 from ripieno.domain.errors import LegLost, NotFound, StoreBusy
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.engine.leg import Leg
 from ripieno.engine.runner import Runner
-from ripieno.ports import Claimed, Clock, Dispatch, Hint, HintKind, Journal, Records
+from ripieno.ports import Clock, Dispatch, Journal, Records
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from ripieno.domain.errors import WhichInterrupt
+from ripieno.domain.filters import InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Interrupt, InterruptKind, InterruptStatus
 from ripieno.domain.runs import TERMINAL, Run, RunKind, RunStatus
 from ripieno.engine.api import FOR_A_PERSON
-from ripieno.ports import InterruptFilter, Records, RunFilter
+from ripieno.ports import Records
 from ripieno.server.services import Services
 
 TEAM_LOOK_SECONDS = 0.5

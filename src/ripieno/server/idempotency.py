@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from ripieno.domain import ids
 from ripieno.domain.errors import IdempotencyConflict, IdempotencyInFlight, Problem, RipienoError
-from ripieno.ports import StoredReply
+from ripieno.domain.replies import StoredReply
 from ripieno.server import errors
 from ripieno.server.bodies import StrictRequest
 from ripieno.server.errors import ServerProblem

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ripieno.ports import Hint
+from ripieno.domain.hints import Hint
 
 
 class LocalDispatch:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ripieno.domain.batches import Append, Claimed, EffectClose, Park, Pumped
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import (
@@ -26,6 +27,7 @@ from ripieno.domain.errors import (
     Problem,
     RunEnded,
 )
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import (
     ALLOWED_DECISIONS,
     STATUS_AFTER,
@@ -38,7 +40,7 @@ from ripieno.domain.interrupts import (
 from ripieno.domain.jsons import JsonObject, encode
 from ripieno.domain.principals import SYSTEM
 from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
-from ripieno.ports import Append, Claimed, Clock, Dispatch, EffectClose, HintKind, Park, Pumped
+from ripieno.ports import Clock, Dispatch
 from ripieno.testing.memory_records import MemoryRecords
 from ripieno.testing.memory_replies import MemoryReplies
 from ripieno.testing.memory_state import WAITING, Draft, Letter, Memory, RunState, copied

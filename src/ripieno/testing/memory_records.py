@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry
 from ripieno.domain.errors import NotFound
+from ripieno.domain.filters import Counts, InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.runs import PARKED, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
-from ripieno.ports import Counts, InterruptFilter, RunFilter
 from ripieno.testing.memory_state import Memory, RunState
 
 

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from ripieno.ports import Clock, StoredReply
+from ripieno.domain.replies import StoredReply
+from ripieno.ports import Clock
 
 KEPT = timedelta(hours=24)
 

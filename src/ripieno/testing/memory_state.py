@@ -14,11 +14,11 @@ from ripieno.domain import jsons
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry
 from ripieno.domain.errors import JournalMismatch, LegLost, NotFound, RunEnded
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import Interrupt, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import TERMINAL, ExitReason, NewRun, Run, RunError, RunResult, RunStatus, queued
 from ripieno.domain.sessions import Session
-from ripieno.ports import Hint, HintKind
 from ripieno.store import bodies
 
 K = TypeVar("K")

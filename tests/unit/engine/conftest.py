@@ -10,11 +10,11 @@ import pytest
 from ripieno.bootstrap import Platform
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.entries import Entry
+from ripieno.domain.filters import InterruptFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import Run, RunStatus
 from ripieno.engine.api import StartRun
-from ripieno.ports import InterruptFilter
 from ripieno.testing.platform import running_in_memory
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel

@@ -9,6 +9,7 @@ import pytest
 
 from ripieno import bootstrap
 from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.filters import RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.messages import ModelRequest, Reply, ToolMessage, UserMessage
 from ripieno.domain.principals import Principal
@@ -17,7 +18,6 @@ from ripieno.domain.tools import ToolResult, ToolStatus
 from ripieno.engine.api import StartRun
 from ripieno.engine.performers.own_tools import MAX_DEPTH, answered
 from ripieno.engine.worker import Options
-from ripieno.ports import RunFilter
 from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools

@@ -8,12 +8,13 @@ from typing import Any, cast
 
 from ripieno import bootstrap
 from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.batches import Claimed
 from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options, Worker
-from ripieno.ports import Claimed, Journal
+from ripieno.ports import Journal
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says

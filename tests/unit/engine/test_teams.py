@@ -8,13 +8,13 @@ from ripieno import bootstrap
 from ripieno.bootstrap import Platform
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.entries import EntryType
+from ripieno.domain.filters import InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
 from ripieno.domain.messages import ModelRequest, Reply
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import TERMINAL, RunKind, RunStatus
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
-from ripieno.ports import InterruptFilter, RunFilter
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools
 from ripieno.testing.scripted_model import ScriptedModel, answers, calls, says, turn_of

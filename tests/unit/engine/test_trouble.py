@@ -13,6 +13,8 @@ from ripieno.bootstrap import Platform
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import IntentRefused, LegLost, NotFound, StoreBusy
+from ripieno.domain.filters import InterruptFilter
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.messages import ModelEvent, ModelRequest, TextDelta
 from ripieno.domain.policies import Action, Ruling, Verdict
@@ -23,7 +25,7 @@ from ripieno.engine.api import StartRun
 from ripieno.engine.leg import Blocked, Leg
 from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.engine.worker import Options
-from ripieno.ports import Gate, Hint, HintKind, InterruptFilter, Journal, Model
+from ripieno.ports import Gate, Journal, Model
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says

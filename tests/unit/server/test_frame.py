@@ -10,7 +10,7 @@ import pytest
 from structlog.contextvars import get_contextvars
 
 from ripieno.domain.errors import LegLost, StoreBusy
-from ripieno.ports import Counts
+from ripieno.domain.filters import Counts
 from ripieno.server import errors
 from ripieno.server.app import create_app
 from ripieno.server.frame import canonical

@@ -8,9 +8,9 @@ import pytest
 
 from ripieno.domain import ids
 from ripieno.domain.errors import NotFound, StoreBusy
+from ripieno.domain.replies import StoredReply
 from ripieno.domain.tools import Risk
 from ripieno.engine.api import Engine
-from ripieno.ports import StoredReply
 from ripieno.server.app import create_app
 from ripieno.testing.recording_tools import Scripted
 from tests.unit.server.doors import PAYS, Door, client_of, open_door

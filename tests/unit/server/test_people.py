@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from ripieno.domain.batches import Append, Park
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
 from ripieno.domain.messages import ModelRequest, Reply
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import Append, Park
 from ripieno.testing.scripted_model import answers, calls, says, turn_of
 from tests.unit.server.doors import PAYS, Door, open_door
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from ripieno.domain.batches import Append
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.principals import Principal
 from ripieno.domain.usage import Usage
 from ripieno.governance.access import StaticAccess
-from ripieno.ports import Append
 from ripieno.server.app import create_app
 from ripieno.testing.recording_tools import Scripted
 from ripieno.testing.scripted_model import answers, calls, says

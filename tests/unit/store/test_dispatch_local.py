@@ -1,6 +1,6 @@
 """Hints inside one process."""
 
-from ripieno.ports import Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.store.dispatch_local import LocalDispatch
 
 HINTS = [Hint(HintKind.WORK, "run_1"), Hint(HintKind.DELTA, "run_1", "Hel")]

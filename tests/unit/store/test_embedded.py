@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ripieno.domain.errors import StoreBusy
+from ripieno.domain.filters import RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import RunFilter
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import FILE, open_store
 from ripieno.testing.fake_clock import FakeClock

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ripieno.domain.errors import Invalid, JournalMismatch, StoreBusy
-from ripieno.ports import Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.sqlite import connection
 from ripieno.store.sqlite.transaction import Transaction

@@ -5,10 +5,11 @@ import logging
 from ripieno.domain import jsons
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import Defect, ModelRefused, Unavailable
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.messages import Reply, TextDelta
 from ripieno.engine.core.commands import CallModel, ModelAnswered, ModelFailed
 from ripieno.engine.leg import Leg
-from ripieno.ports import Clock, Dispatch, Hint, HintKind, Model
+from ripieno.ports import Clock, Dispatch, Model
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ripieno.domain import ids, jsons
+from ripieno.domain.batches import EffectClose
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.interrupts import Decision, InterruptKind, NewInterrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.leg import Blocked, Leg
-from ripieno.ports import Clock, EffectClose
+from ripieno.ports import Clock
 
 DECIDED = "interrupt.decided"
 EXPIRES_AFTER = timedelta(days=3)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ripieno.domain import ids, jsons
 from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.batches import EffectClose
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
@@ -17,7 +18,7 @@ from ripieno.engine.core.commands import CallEnded, PlannedCall
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.own_tools import SOURCE, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
-from ripieno.ports import Clock, EffectClose, Gate, SchemaCheck, Toolset
+from ripieno.ports import Clock, Gate, SchemaCheck, Toolset
 
 MAX_ATTEMPTS = 3
 CLOSED_AS = {ToolStatus.OK: EffectState.DONE, **dict.fromkeys(UNSEEN, EffectState.UNKNOWN)}

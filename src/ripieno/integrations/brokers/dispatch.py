@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from ripieno.domain import ids
 from ripieno.domain.errors import Unavailable
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.integrations.brokers import frames
 from ripieno.integrations.brokers.frames import Bounds, Frame, Outbox
 from ripieno.integrations.brokers.link import Link, Send
-from ripieno.ports import Clock, Dispatch, Hint, HintKind
+from ripieno.ports import Clock, Dispatch
 
 log = logging.getLogger(__name__)
 

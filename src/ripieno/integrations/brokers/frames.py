@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.jsons import Json
-from ripieno.ports import Hint, HintKind
 
 KINDS = {kind.value: kind for kind in HintKind}
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from ripieno.domain.errors import RipienoError
-from ripieno.ports import Counts
+from ripieno.domain.filters import Counts
 from ripieno.server import answers
 from ripieno.server.services import Served, Services
 from ripieno.server.shapes.things import AgentsPart, AliveView, HealthView, Part, QueuePart

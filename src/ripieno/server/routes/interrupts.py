@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ripieno.domain.errors import NotFound
+from ripieno.domain.filters import InterruptFilter
 from ripieno.domain.interrupts import Interrupt, InterruptKind, InterruptStatus
 from ripieno.domain.principals import Principal
-from ripieno.ports import InterruptFilter
 from ripieno.server import answers
 from ripieno.server.answers import PageQuery
 from ripieno.server.idempotency import IdempotentRoute

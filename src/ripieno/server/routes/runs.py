@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
+from ripieno.domain.filters import RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import Run, RunStatus
 from ripieno.engine.core import projection, projection_reading
-from ripieno.ports import RunFilter
 from ripieno.server import answers, family, journals, starting
 from ripieno.server.answers import PageQuery, Wait
 from ripieno.server.idempotency import IdempotentRoute, StartingRoute

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Response
 
+from ripieno.domain.filters import RunFilter
 from ripieno.domain.runs import Run, RunStatus
 from ripieno.domain.usage import NOTHING_USED
 from ripieno.engine.core import projection
-from ripieno.ports import RunFilter
 from ripieno.server import answers, journals
 from ripieno.server.services import Caller, Served
 from ripieno.server.shapes.runs import RunSummary, TaskView, UsageView

@@ -9,10 +9,10 @@ from pydantic_core import to_json
 
 from ripieno.domain import ids
 from ripieno.domain.errors import RipienoError
+from ripieno.domain.filters import RunFilter
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import Run
 from ripieno.engine.core import projection_events
-from ripieno.ports import RunFilter
 from ripieno.server import answers, errors, following
 from ripieno.server.following import Tell
 from ripieno.server.services import Caller, Served, Services

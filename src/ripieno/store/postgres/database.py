@@ -8,8 +8,9 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.jsons import JsonObject
-from ripieno.ports import Dispatch, Hint, HintKind
+from ripieno.ports import Dispatch
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.connections import (
     COMMAND_SECONDS,

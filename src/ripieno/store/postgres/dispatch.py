@@ -12,7 +12,7 @@ from itertools import chain
 
 import asyncpg
 
-from ripieno.ports import Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.postgres.connections import GONE, Connection, Pauses, connect, pause
 

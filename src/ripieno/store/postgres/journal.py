@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 from ripieno.domain import ids
+from ripieno.domain.batches import Append, Claimed, Park, Pumped
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import LegLost
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunResult
-from ripieno.ports import Append, Claimed, Clock, Park, Pumped
+from ripieno.ports import Clock
 from ripieno.store.postgres import lease
 from ripieno.store.postgres.connections import pause
 from ripieno.store.postgres.database import Database, Transaction

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from ripieno.domain.errors import Invalid, RipienoError
-from ripieno.ports import Clock, Dispatch, Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
+from ripieno.ports import Clock, Dispatch
 from ripieno.store.postgres.connections import GONE, Pauses, version
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.dispatch import PostgresDispatch

@@ -1,6 +1,6 @@
 """First answers of write requests, on PostgreSQL."""
 
-from ripieno.ports import StoredReply
+from ripieno.domain.replies import StoredReply
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.rows import reply_of

@@ -7,9 +7,9 @@ from ripieno.domain import jsons
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, InboxRow
 from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
+from ripieno.domain.replies import StoredReply
 from ripieno.domain.runs import ExitReason, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.domain.sessions import Session
-from ripieno.ports import StoredReply
 from ripieno.store.bodies import load
 from ripieno.store.columns import INTERRUPT_COLUMNS, RUN_COLUMNS
 from ripieno.store.postgres.connections import Row

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from ripieno.ports import Clock, Pumped
+from ripieno.domain.batches import Pumped
+from ripieno.ports import Clock
 from ripieno.store.postgres.database import Database
 from ripieno.store.postgres.house import House
 from ripieno.store.postgres.lease import Lease

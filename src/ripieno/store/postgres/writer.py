@@ -17,9 +17,11 @@ from datetime import datetime
 
 import asyncpg
 
+from ripieno.domain.batches import Append
 from ripieno.domain.entries import Entry
 from ripieno.domain.errors import IntentRefused, JournalMismatch, RipienoError, StoreBusy
-from ripieno.ports import Append, Dispatch, Hint, HintKind
+from ripieno.domain.hints import Hint, HintKind
+from ripieno.ports import Dispatch
 from ripieno.store.postgres.connections import GONE, REFUSED, Connection, Pauses, Row, connect, explained
 from ripieno.store.postgres.legs import Leg, Legs, lost
 from ripieno.store.postgres.verbs import append

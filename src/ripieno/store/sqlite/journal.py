@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
+from ripieno.domain.batches import Append, Claimed, Park, Pumped
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunResult
-from ripieno.ports import Append, Claimed, Park, Pumped
 from ripieno.store.sqlite import legs
 from ripieno.store.sqlite.readers import Readers
 from ripieno.store.sqlite.verbs import append, cancel, claim, decide, finish, hold, pump, recover, release, send, start

@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Sequence
 
+from ripieno.domain.batches import Claimed
 from ripieno.domain.entries import InboxRow
 from ripieno.domain.runs import Run, RunStatus
-from ripieno.ports import Claimed
 from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INBOX_COLUMNS, INTERRUPT_COLUMNS, RUN_COLUMNS
 from ripieno.store.sqlite.rows import effect_of, entries_of, inbox_of, interrupt_of, run_of
 from ripieno.store.sqlite.verbs.fenced import lost

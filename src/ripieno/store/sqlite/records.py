@@ -7,10 +7,10 @@ from typing import Any
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry
 from ripieno.domain.errors import NotFound
+from ripieno.domain.filters import Counts, InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.runs import PARKED, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
-from ripieno.ports import Counts, InterruptFilter, RunFilter
 from ripieno.store.bodies import load
 from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INTERRUPT_COLUMNS, RUN_COLUMNS
 from ripieno.store.sqlite.readers import Readers

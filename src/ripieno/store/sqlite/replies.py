@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ripieno.ports import StoredReply
+from ripieno.domain.replies import StoredReply
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.rows import micros, reply_of
 from ripieno.store.sqlite.transaction import Transaction

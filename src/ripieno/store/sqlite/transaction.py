@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.jsons import JsonObject
-from ripieno.ports import Hint, HintKind
 from ripieno.store.sqlite.rows import micros
 
 Parameters: TypeAlias = Sequence[Any] | dict[str, Any]

@@ -16,7 +16,8 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple
 
 from ripieno.domain.errors import JournalMismatch, StoreBusy
-from ripieno.ports import Clock, Dispatch, Hint
+from ripieno.domain.hints import Hint
+from ripieno.ports import Clock, Dispatch
 from ripieno.store.sqlite.transaction import Transaction
 
 BATCH = 500

@@ -4,11 +4,12 @@ from contextlib import suppress
 
 from ripieno.bootstrap import Platform
 from ripieno.domain.errors import AlreadyDecided, InterruptExpired, StoreBusy
+from ripieno.domain.filters import InterruptFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, InterruptStatus
 from ripieno.domain.jsons import Json
 from ripieno.domain.principals import Principal
 from ripieno.domain.tools import ToolCall, ToolContext
-from ripieno.ports import InterruptFilter, Toolset
+from ripieno.ports import Toolset
 from ripieno.testing.crashtest.plans import TENANT
 from ripieno.testing.crashtest.witness import Witness
 

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+from ripieno.domain.batches import Append, Claimed, Park
 from ripieno.domain.entries import Entry, NewEntry
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.runs import NewRun, Run, RunResult
-from ripieno.ports import Append, Claimed, Journal, Park
+from ripieno.ports import Journal
 from ripieno.testing.crashtest.plans import Fault, When
 from ripieno.testing.crashtest.witness import Witness
 

@@ -11,13 +11,14 @@ from ripieno import bootstrap
 from ripieno.bootstrap import Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.errors import StoreBusy
+from ripieno.domain.filters import RunFilter
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import TERMINAL, Run, RunStatus
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
 from ripieno.governance.risk import RiskGate
 from ripieno.models.providers.offline.model import OfflineModel
-from ripieno.ports import Clock, Journal, Records, RunFilter
+from ripieno.ports import Clock, Journal, Records
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import EmbeddedStore, open_store
 from ripieno.testing.crashtest.attendant import ATTENDANT, Attendant

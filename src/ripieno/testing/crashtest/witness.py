@@ -17,15 +17,24 @@ class Witness:
         """Leave one line."""
         line = json.dumps({"what": what, "life": self._life, **facts}, separators=(",", ":"))
         with self._path.open("ab", buffering=0) as file:
-            file.write(line.encode() + b"\n")
+            file.write(b"\n" + line.encode() + b"\n")  # begins anew: the line before may have been cut off by a kill
 
     def lines(self) -> list[JsonObject]:
-        """All of them, in the order in which things happened."""
+        """All that were told whole, in the order in which things happened."""
         if not self._path.exists():
             return []
-        return [json.loads(line) for line in self._path.read_bytes().splitlines()]
+        told = map(_whole, self._path.read_bytes().splitlines())
+        return [line for line in told if line is not None]
 
     def saw(self, what: str, **facts: Json) -> bool:
         """Whether a line says this, and perhaps more."""
         wanted = {"what": what, **facts}.items()
         return any(wanted <= {name: line.get(name) for name, _ in wanted}.items() for line in self.lines())
+
+
+def _whole(line: bytes) -> JsonObject | None:
+    """A line; None for one that is still being written, or whose writer was killed while it wrote."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ripieno.clock import SystemClock
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.integrations.brokers.dispatch import BrokerDispatch, Pace
 from ripieno.integrations.brokers.frames import Bounds, Frame, decode, encode
-from ripieno.ports import Clock, Hint, HintKind
+from ripieno.ports import Clock
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.fake_clock import FakeClock
 from tests.servers.listening import Listener, work

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.integrations.brokers.frames import Bounds, Frame, Outbox, decode, encode
-from ripieno.ports import Hint, HintKind
 
 QUIET = st.sampled_from([kind for kind in HintKind if kind is not HintKind.DELTA])
 HINTS = st.one_of(

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from ripieno.domain.errors import LegLost
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import HintKind
 from ripieno.store.postgres.lease import LeaseTimes
 from ripieno.store.postgres.opening import PostgresStore
 from tests.contracts.bed import TENANT, Bed, intent

@@ -7,10 +7,11 @@ from contextlib import suppress
 import asyncpg
 import pytest
 
+from ripieno.domain.batches import Append, Park
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import LegLost, NotHeld, RunEnded, StoreBusy
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import Run, RunStatus
-from ripieno.ports import Append, HintKind, Park
 from ripieno.store.postgres.connections import connect
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.dispatch import PostgresDispatch

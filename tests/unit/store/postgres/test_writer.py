@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ripieno.clock import SystemClock
+from ripieno.domain.batches import Append
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import JournalMismatch, LegLost, StoreBusy
 from ripieno.domain.runs import Run, RunStatus
-from ripieno.ports import Append
 from ripieno.store import migrate
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.postgres.opening import open_postgres

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 
+from ripieno.domain.batches import Append
 from ripieno.domain.entries import Entry
 from ripieno.domain.interrupts import NewInterrupt
 from ripieno.domain.runs import NewRun
-from ripieno.ports import Append
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.verbs.start import INSERT as START_CHILDREN
 from ripieno.store.postgres.verbs.start import NEW_RUN, parameters

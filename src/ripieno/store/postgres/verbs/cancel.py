@@ -1,8 +1,8 @@
 """Cancel: at once where there is no leg, by request where there is one; children follow."""
 
 from ripieno.domain.errors import RunEnded
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import TERMINAL, Run, RunStatus
-from ripieno.ports import HintKind
 from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.verbs import fenced, finish

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import Run
-from ripieno.ports import HintKind
 from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.rows import RUN_OF_RUNS, run_of

@@ -7,8 +7,8 @@ and is sent again.
 
 from ripieno.domain import jsons
 from ripieno.domain.entries import Entry, EntryType, NewEntry
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import ExitReason, RunError, RunResult, RunStatus
-from ripieno.ports import HintKind
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction

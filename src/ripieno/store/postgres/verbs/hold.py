@@ -1,8 +1,8 @@
 """Pause and resume."""
 
 from ripieno.domain.errors import NotHeld
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import Run, RunStatus
-from ripieno.ports import HintKind
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.verbs import fenced
 

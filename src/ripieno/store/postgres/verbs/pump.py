@@ -5,9 +5,9 @@ Any number of processes may do this at once: whoever finds a row locked leaves i
 
 from datetime import timedelta
 
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
 from ripieno.domain.principals import SYSTEM
-from ripieno.ports import HintKind
 from ripieno.store.columns import INTERRUPT_COLUMNS
 from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction

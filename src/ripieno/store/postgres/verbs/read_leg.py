@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from ripieno.domain.batches import Claimed
 from ripieno.domain.entries import InboxRow
 from ripieno.domain.runs import Run
-from ripieno.ports import Claimed
 from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INBOX_COLUMNS, INTERRUPT_COLUMNS
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.rows import by_run, effect_of, entry_of, interrupt_of, letter_of

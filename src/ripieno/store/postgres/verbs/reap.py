@@ -7,7 +7,7 @@ that: it stays dead, and its runs are looked for each time.
 
 from datetime import timedelta
 
-from ripieno.ports import HintKind
+from ripieno.domain.hints import HintKind
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.verbs import fenced, finish
 

@@ -3,8 +3,9 @@
 A run that is being cancelled ends here instead, because no leg is left that would obey.
 """
 
+from ripieno.domain.batches import Park
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import HintKind, Park
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.verbs import fenced, finish

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ripieno.domain.errors import NotFound, RunEnded, StoreBusy
+from ripieno.domain.hints import HintKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import TERMINAL, RunStatus
-from ripieno.ports import HintKind
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.verbs.fenced import ENDED, WAITING

@@ -1,10 +1,11 @@
 """Append: what a leg did, and all that belongs to it. The hot path."""
 
+from ripieno.domain.batches import Append, EffectClose
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry
 from ripieno.domain.errors import IntentRefused, JournalMismatch
+from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import NewInterrupt
-from ripieno.ports import Append, EffectClose, HintKind
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction

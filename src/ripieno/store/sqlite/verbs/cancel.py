@@ -3,8 +3,8 @@
 from sqlite3 import Row
 
 from ripieno.domain.errors import RunEnded
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import TERMINAL, Run, RunStatus
-from ripieno.ports import HintKind
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, finish
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import Run
-from ripieno.ports import HintKind
 from ripieno.store.columns import RUN_COLUMNS
 from ripieno.store.queue import FORMAT, lane_rank
 from ripieno.store.sqlite.rows import run_of

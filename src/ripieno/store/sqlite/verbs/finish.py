@@ -4,8 +4,8 @@ from sqlite3 import Row
 
 from ripieno.domain import jsons
 from ripieno.domain.entries import Entry, EntryType, NewEntry
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import TERMINAL, ExitReason, RunError, RunResult, RunStatus
-from ripieno.ports import HintKind
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import append, fenced, send

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
+from ripieno.domain.batches import Pumped
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
 from ripieno.domain.principals import SYSTEM
-from ripieno.ports import Pumped
 from ripieno.store.columns import INTERRUPT_COLUMNS
 from ripieno.store.sqlite.rows import micros
 from ripieno.store.sqlite.transaction import Transaction

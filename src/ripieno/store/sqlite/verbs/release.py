@@ -5,8 +5,9 @@ A run that is being cancelled ends here instead, because no leg is left that wou
 
 from sqlite3 import Row
 
+from ripieno.domain.batches import Park
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import HintKind, Park
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction

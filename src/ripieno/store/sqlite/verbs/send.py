@@ -2,9 +2,9 @@
 
 from sqlite3 import Row
 
+from ripieno.domain.hints import HintKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunStatus
-from ripieno.ports import HintKind
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced

@@ -1,8 +1,8 @@
 """Start: a new queued run, and its session where that is new."""
 
 from ripieno.domain import jsons
+from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import NewRun
-from ripieno.ports import HintKind
 from ripieno.store.bodies import dump
 from ripieno.store.queue import FORMAT, lane_rank
 from ripieno.store.sqlite.rows import micros_or_none

@@ -1,0 +1,76 @@
+"""What a leg hands to the journal, and what it is handed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ripieno.domain.effects import Effect, EffectState
+from ripieno.domain.entries import Entry, InboxRow, NewEntry
+from ripieno.domain.interrupts import Interrupt, NewInterrupt
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.runs import NewRun, Run, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class EffectIntent:
+    """Opens an effect in the ledger, in the transaction of its entry."""
+
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class EffectClose:
+    """Closes (run, key, attempt) in the ledger."""
+
+    key: str
+    attempt: int
+    state: EffectState
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one leg wants to commit at once.
+
+    With `intents`, the batch is refused when the run is being cancelled or held. `consumed` are the inbox rows of
+    which the entries are the trace.
+    """
+
+    run_id: str
+    epoch: int
+    entries: tuple[NewEntry, ...]
+    intents: tuple[EffectIntent, ...] = ()
+    closes: tuple[EffectClose, ...] = ()
+    interrupts: tuple[NewInterrupt, ...] = ()
+    children: tuple[NewRun, ...] = ()
+    consumed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Lets go of a run that waits. `waits` says for what, `inbox_seq` is how far the leg has read its inbox."""
+
+    run_id: str
+    epoch: int
+    status: RunStatus
+    inbox_seq: int
+    waits: tuple[JsonObject, ...] = ()
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that this worker now owns, with all that its leg needs to know."""
+
+    run: Run
+    entries: tuple[Entry, ...]
+    inbox: tuple[InboxRow, ...]
+    effects: tuple[Effect, ...]
+    interrupts: tuple[Interrupt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pumped:
+    """What one turn of the pump did."""
+
+    woken: int = 0
+    expired: int = 0
+    fenced: int = 0

@@ -1,0 +1,37 @@
+"""Which rows a reader wants, and how many there are."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ripieno.domain.interrupts import InterruptKind, InterruptStatus
+from ripieno.domain.runs import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs; None means any."""
+
+    status: RunStatus | None = None
+    target: str | None = None
+    session_id: str | None = None
+    parent_id: str | None = None
+    created_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptFilter:
+    """Which interrupts; None means any."""
+
+    kind: InterruptKind | None = None
+    status: InterruptStatus | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How full the store is."""
+
+    queued: int = 0
+    running: int = 0
+    parked: int = 0
+    by_status: dict[str, int] = field(default_factory=dict[str, int])
