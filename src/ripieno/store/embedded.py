@@ -10,7 +10,9 @@ from ripieno.domain.errors import StoreBusy
 from ripieno.ports import Clock, Dispatch
 from ripieno.store import migrate
 from ripieno.store.lockfile import LockFile
+from ripieno.store.portable.frame import Frames
 from ripieno.store.sqlite import connection
+from ripieno.store.sqlite.frames import SqliteFrames
 from ripieno.store.sqlite.journal import SqliteJournal
 from ripieno.store.sqlite.readers import Readers
 from ripieno.store.sqlite.records import SqliteRecords
@@ -29,10 +31,11 @@ loop lets the writer do one statement in 5 ms; with 1 ms half as many steps agai
 class EmbeddedStore:
     """An open store. Made by `open_store`."""
 
-    def __init__(self, lock: LockFile, writer: Writer, readers: Readers) -> None:
+    def __init__(self, lock: LockFile, writer: Writer, readers: Readers, clock: Clock) -> None:
         self.journal = SqliteJournal(writer, readers)
         self.records = SqliteRecords(readers)
         self.replies = SqliteReplies(writer)
+        self.frames: Frames = SqliteFrames(writer, readers, clock)
         self._lock = lock
         self._writer = writer
         self._readers = readers
@@ -72,7 +75,7 @@ def _open(folder: Path, clock: Clock, dispatch: Dispatch, on_loop: Callable[...,
         migrate.upgrade(path)
         sys.setswitchinterval(min(TURN, sys.getswitchinterval()))
         writer = Writer(connection.for_writing(path), clock, dispatch, on_loop)
-        return EmbeddedStore(lock, writer, Readers(path))
+        return EmbeddedStore(lock, writer, Readers(path), clock)
     except BaseException:
         lock.release()
         raise

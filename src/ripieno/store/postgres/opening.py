@@ -10,9 +10,11 @@ from typing import Any
 from ripieno.domain.errors import Invalid, RipienoError
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.ports import Clock, Dispatch
+from ripieno.store.portable.frame import Frames
 from ripieno.store.postgres.connections import GONE, Pauses, version
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.dispatch import PostgresDispatch
+from ripieno.store.postgres.frames import PostgresFrames
 from ripieno.store.postgres.house import add_partitions
 from ripieno.store.postgres.journal import PostgresJournal
 from ripieno.store.postgres.lease import Lease, LeaseTimes
@@ -52,6 +54,7 @@ class PostgresStore:
         self.journal = PostgresJournal(self._database, self._writer, self.lease, self._legs, clock)
         self.records = PostgresRecords(self._database)
         self.replies = PostgresReplies(self._database)
+        self.frames: Frames = PostgresFrames(self._database)
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:
