@@ -18,8 +18,10 @@ from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.messages import ModelEvent, ModelRequest
 from ripieno.domain.policies import Action, Verdict
+from ripieno.domain.principals import Principal
 from ripieno.domain.replies import StoredReply
 from ripieno.domain.runs import NewRun, Run, RunResult
+from ripieno.domain.secrets import SecretInfo
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec
 
@@ -279,4 +281,32 @@ class Replies(Protocol):
 
     async def forget(self, scope: str, key: str) -> None:
         """Free the key, because the request was refused before it did anything."""
+        ...
+
+
+class Secrets(Protocol):
+    """Values that tools and providers need and nobody else may see. They never enter an entry, a log or an answer."""
+
+    async def value(self, tenant: str, name: str) -> str:
+        """The value, for whoever uses it. Raises `NotFound` with near names, `SecretUnreadable`, `SecretsLocked`."""
+        ...
+
+    async def info(self, tenant: str, name: str) -> SecretInfo:
+        """What may be shown of one. Raises `NotFound` with near names."""
+        ...
+
+    async def infos(self, tenant: str) -> Sequence[SecretInfo]:
+        """What may be shown of all, by name."""
+        ...
+
+    async def put(self, principal: Principal, name: str, value: str) -> SecretInfo:
+        """Set a value, a new one or another. Raises `SecretsLocked`."""
+        ...
+
+    async def delete(self, principal: Principal, name: str) -> None:
+        """Forget one. Raises `NotFound`."""
+        ...
+
+    async def rotate(self, principal: Principal) -> int:
+        """Renew the master key and seal every secret of every tenant under it; answers how many. Raises as `value`."""
         ...

@@ -116,6 +116,18 @@ class ToolSettings(_Section):
     egress: EgressSettings = EgressSettings()
 
 
+class SecretSettings(_Section):
+    """The master keys of secrets.
+
+    `master_keys` are `ID:BASE64` of 32 bytes each, the current one first. Without them they are in `key_file`, by default
+    `keys/master` in the data folder, which is made when the first secret is set. Processes that share a database must
+    be given one or the other.
+    """
+
+    master_keys: tuple[SecretStr, ...] = ()
+    key_file: Path | None = None
+
+
 class LogSettings(_Section):
     """Logs go to standard error."""
 
@@ -149,6 +161,7 @@ class Settings(_Section):
     models: ModelSettings = ModelSettings()
     openai: OpenAISettings = OpenAISettings()
     tools: ToolSettings = ToolSettings()
+    secrets: SecretSettings = SecretSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")

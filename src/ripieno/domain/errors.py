@@ -14,9 +14,11 @@
     ├── Unavailable          something remote; may be tried again
     │   ├── ModelUnavailable
     │   ├── ToolUnavailable
+    │   ├── SecretsLocked
     │   └── StoreBusy
     └── Defect               ours, or a remote that breaks its own contract
         ├── ModelRefused
+        ├── SecretUnreadable
         ├── JournalMismatch
         └── LegLost
 
@@ -187,6 +189,12 @@ class ToolUnavailable(Unavailable):
     code = "tool_unavailable"
 
 
+class SecretsLocked(Unavailable):
+    """The master keys cannot be had, so no secret can be sealed or opened."""
+
+    code = "secrets_locked"
+
+
 class StoreBusy(Unavailable):
     """The database cannot be used now: held by another process, or away."""
 
@@ -203,6 +211,16 @@ class ModelRefused(Defect):
     """A model provider refused the request for good: bad credentials, unknown model, bad request, nonsense answer."""
 
     code = "model_error"
+
+
+class SecretUnreadable(Defect):
+    """A secret is there and cannot be opened."""
+
+    code = "secret_unreadable"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"the secret {name!r} cannot be opened: {why}")
+        self.name = name
 
 
 class JournalMismatch(Defect):

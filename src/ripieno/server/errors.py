@@ -63,11 +63,13 @@ KINDS: dict[str, Kind] = {
     "internal": Kind(500, "Something went wrong here"),
     "defect": Kind(500, "Something broke a promise"),
     "journal_mismatch": Kind(500, "A run and its journal do not agree"),
+    "secret_unreadable": Kind(500, "A secret cannot be opened"),
     "leg_lost": Kind(500, "The run moved to another worker"),
     "model_error": Kind(502, "A model provider refused the request"),
     "unavailable": Kind(503, "Something that is needed does not answer now"),
     "model_unavailable": Kind(503, "A model provider does not answer now"),
     "tool_unavailable": Kind(503, "A tool is not there now"),
+    "secrets_locked": Kind(503, "The master keys of secrets are missing"),
     "store_busy": Kind(503, "The database cannot be used now"),
 }
 """Every code that the API can answer. Stable: clients and the documentation rely on them."""

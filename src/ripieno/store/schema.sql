@@ -155,6 +155,18 @@ CREATE INDEX runs_running ON runs (cancel_at) WHERE status = 'running';
 
 CREATE INDEX runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL AND NOT hold;
 
+CREATE TABLE secrets (
+	tenant TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	key_id TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, name)
+);
+
 CREATE TABLE sessions (
 	tenant TEXT NOT NULL, 
 	id TEXT NOT NULL, 
@@ -177,4 +189,4 @@ CREATE TABLE workers (
 	PRIMARY KEY (id)
 );
 
-INSERT INTO alembic_version (version_num) VALUES ('0002');
+INSERT INTO alembic_version (version_num) VALUES ('0003');

@@ -254,3 +254,18 @@ replies = Table(
     PrimaryKeyConstraint("scope", "key"),
 )
 Index("replies_by_age", replies.c.at)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("name", Word, nullable=False),
+    Column("version", Integer, nullable=False),
+    # The master key that opens `sealed`; it is not in the database.
+    Column("key_id", Word, nullable=False),
+    Column("sealed", Word, nullable=False),
+    Column("created_by", Word, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+    Column("updated_at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "name"),
+)

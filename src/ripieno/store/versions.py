@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-HEAD = "0002"
+HEAD = "0003"
 
 MIGRATIONS = Path(__file__).parent / "migrations"
