@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
-from ripieno.domain.batches import Append, Claimed, Park, Pumped
+from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import Problem
@@ -179,6 +179,10 @@ class Journal(Protocol):
             LegLost: Another epoch has begun.
             IntentRefused: The batch holds intents and the run is being cancelled or is held.
         """
+        ...
+
+    def standing(self, run_id: str, epoch: int) -> Standing:
+        """What this process knows about the right of a leg that it began; at once, without asking the store."""
         ...
 
     async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ripieno.domain.batches import Append, Claimed, EffectClose, Park, Pumped
+from ripieno.domain.batches import Append, Claimed, EffectClose, Park, Pumped, Standing
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import (
@@ -151,6 +151,11 @@ class MemoryJournal:
                 draft.start(child)
             draft.hint(batch.run_id, HintKind.PROGRESS)
             return written
+
+    def standing(self, run_id: str, epoch: int) -> Standing:
+        state = self._memory.runs.get(run_id)
+        held = state is not None and state.run.epoch == epoch and state.run.status is RunStatus.RUNNING
+        return Standing.SURE if held else Standing.LOST
 
     async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
         async with self._transaction() as draft:
