@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,10 +78,9 @@ def _metavar(parameter: Any) -> str:
 
 def http_api() -> str:
     """Every documented route."""
-    nothing = cast("Any", None)  # routes are described without being called
-    access = StaticAccess("127.0.0.1", "auto", None)
-    services = Services(nothing, nothing, nothing, nothing, nothing, access, HttpConfig(version=__version__))
-    document = create_app(services).openapi()
+    given: dict[str, Any] = dict.fromkeys((field.name for field in fields(Services)), None)  # none will be called
+    given |= {"access": StaticAccess("127.0.0.1", "auto", None), "config": HttpConfig(version=__version__)}
+    document = create_app(Services(**given)).openapi()
     rows = [[method.upper(), f"`{path}`", what] for path, method, what in _operations(document)]
     return table(["method", "path", "what it does"], rows)
 

@@ -24,14 +24,30 @@ from ripieno.engine.performers.tools import Rules, ToolPerformer
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
+from ripieno.governance.envelope import EnvelopeCipher
+from ripieno.governance.keyring import FileKeyring, GivenKeyring, Keyring, NoKeyring
 from ripieno.governance.risk import RiskGate
+from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
 from ripieno.integrations.brokers.opening import open_dispatch
 from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
 from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.retried import RetriedModel
-from ripieno.ports import Clock, Definitions, Dispatch, Gate, Journal, Model, Records, Replies, SchemaCheck, Toolset
+from ripieno.observability import logs
+from ripieno.ports import (
+    Clock,
+    Definitions,
+    Dispatch,
+    Gate,
+    Journal,
+    Model,
+    Records,
+    Replies,
+    SchemaCheck,
+    Secrets,
+    Toolset,
+)
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
@@ -39,6 +55,8 @@ from ripieno.settings import Settings
 from ripieno.store.definitions import FileDefinitions
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
+from ripieno.store.portable.frame import Frames
+from ripieno.store.secrets import StoredSecrets
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.builtin.catalogue import builtin_toolsets
@@ -48,6 +66,7 @@ from ripieno.tools.mcp import config as mcp_config
 from ripieno.tools.mcp.toolset import McpToolset
 from ripieno.tools.names import select
 from ripieno.tools.registry import ToolRegistry
+from ripieno.tools.scrubbed import ScrubbedToolset
 from ripieno.tools.timed import TimedToolset
 from ripieno.tools.validated import ValidatedToolset
 
@@ -62,6 +81,7 @@ class Ports:
     records: Records
     replies: Replies
     definitions: Definitions
+    secrets: Secrets
     model: Model
     tools: Toolset
     gate: Gate
@@ -145,6 +165,7 @@ class _Stored:
     records: Records
     replies: Replies
     dispatch: Dispatch
+    frames: Frames
     announce: Callable[[str], None] = _nobody
 
 
@@ -162,6 +183,9 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         store = await _store(settings, clock, stack)
         definitions = FileDefinitions([_shipped_agents(), settings.config / "agents"], clock)
         await definitions.load()
+        scrubber = Scrubber()
+        logs.scrub_with(scrubber.text)
+        secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(_keyring(settings))), scrubber)
         ports = Ports(
             clock=clock,
             dispatch=store.dispatch,
@@ -169,8 +193,9 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             records=store.records,
             replies=store.replies,
             definitions=definitions,
+            secrets=secrets,
             model=extras.model or await _models(settings, clock, stack),
-            tools=await _tools(settings, extras.toolsets, clock, stack),
+            tools=ScrubbedToolset(await _tools(settings, extras.toolsets, clock, stack), scrubber.value),
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,
             workspaces=settings.data / "workspaces",
@@ -193,7 +218,9 @@ async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _St
         dispatch = LocalDispatch()
         embedded = await open_store(settings.data, clock, dispatch)
         stack.push_async_callback(embedded.close)
-        return _Stored(embedded.journal, embedded.records, embedded.replies, dispatch, embedded.announce)
+        return _Stored(
+            embedded.journal, embedded.records, embedded.replies, dispatch, embedded.frames, embedded.announce
+        )
     try:
         from ripieno.store.postgres.opening import open_postgres  # noqa: PLC0415 - optional extra
     except ImportError:
@@ -203,7 +230,17 @@ async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _St
         broker = await stack.enter_async_context(open_dispatch(settings.dispatch_url.get_secret_value(), clock))
     shared = await open_postgres(settings.database_url.get_secret_value(), clock, dispatch=broker)
     stack.push_async_callback(shared.close)
-    return _Stored(shared.journal, shared.records, shared.replies, shared.dispatch)
+    return _Stored(shared.journal, shared.records, shared.replies, shared.dispatch, shared.frames)
+
+
+def _keyring(settings: Settings) -> Keyring:
+    """Given keys, else a key file; in the data folder only where no other process needs the same keys."""
+    own = settings.secrets
+    if own.master_keys:
+        return GivenKeyring([key.get_secret_value() for key in own.master_keys])
+    if own.key_file is not None:
+        return FileKeyring(own.key_file)
+    return FileKeyring(settings.data / "keys" / "master") if settings.database_url is None else NoKeyring()
 
 
 def services(platform: Platform, settings: Settings | None = None) -> Services:
@@ -223,6 +260,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         records=platform.ports.records,
         replies=platform.ports.replies,
         definitions=platform.ports.definitions,
+        secrets=platform.ports.secrets,
         clock=platform.ports.clock,
         access=StaticAccess(settings.host, settings.auth.mode, key.get_secret_value() if key else None),
         config=config,

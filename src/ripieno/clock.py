@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 
 from ripieno.domain import ids
 
-BOOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Goes on while the machine sleeps, where the system has such a clock: what was due meanwhile is late."""
-
 
 class SystemClock:
     """`ports.Clock` on the machine's own clocks."""
@@ -18,7 +15,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.clock_gettime(BOOT)
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -119,9 +119,9 @@ class ToolSettings(_Section):
 class SecretSettings(_Section):
     """The master keys of secrets.
 
-    `master_keys` are `ID:BASE64` of 32 bytes each, the current one first. Without them they are in `key_file`, by default
-    `keys/master` in the data folder, which is made when the first secret is set. Processes that share a database must
-    be given one or the other.
+    `master_keys` are `ID:BASE64` of 32 bytes each, the current one first. Without them they are in `key_file`, by
+    default `keys/master` in the data folder, which is made when the first secret is set. Processes that share a
+    database must be given one or the other.
     """
 
     master_keys: tuple[SecretStr, ...] = ()

@@ -37,13 +37,13 @@ class Ended:
         return json.loads(self.out)
 
 
-def ripieno(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
-    """Run a command without a terminal, to its end."""
+def ripieno(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, given: str = "") -> Ended:
+    """Run a command without a terminal, to its end; `given` is on its standard input."""
     done = subprocess.run(
         [*PROGRAM, *arguments],
         cwd=folder,
         env=environment(env),
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         timeout=SECONDS,

@@ -117,6 +117,7 @@ async def live(
             records=ports.records,
             replies=ports.replies,
             definitions=ports.definitions,
+            secrets=ports.secrets,
             clock=ports.clock,
             access=StaticAccess("127.0.0.1", "auto", None),
             config=HttpConfig(version="1", **config),

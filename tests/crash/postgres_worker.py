@@ -32,6 +32,7 @@ from ripieno.store.postgres.opening import PostgresStore, open_postgres
 from ripieno.testing.crashtest.recorders import WitnessedTools
 from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
 from ripieno.tools import schemas
@@ -79,6 +80,7 @@ def platform(store: PostgresStore, folder: Path, witness: Witness, slots: int, f
         records=store.records,
         replies=store.replies,
         definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",))]),
+        secrets=MemorySecrets(SystemClock()),
         model=ScriptedModel(answer, record=False),
         tools=WitnessedTools(RecordingTools(SCRIPT), witness),
         gate=RiskGate(Risk.HIGH),

@@ -30,6 +30,7 @@ from ripieno.testing.crashtest.life import ENDED, live
 from ripieno.testing.crashtest.plans import Life
 from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says
 from ripieno.tools import schemas
@@ -91,6 +92,7 @@ async def waiting_clerks(folder: Path, clock: JumpingClock, tools: RecordingTool
         records=store.records,
         replies=store.replies,
         definitions=GivenDefinitions([agent("clerk", tools=["*"])]),
+        secrets=MemorySecrets(clock),
         model=ScriptedModel([calls(("shop.pay", {})), says("That is all.")], per_conversation=True),
         tools=tools,
         gate=RiskGate(Risk.HIGH),

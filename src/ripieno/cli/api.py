@@ -65,6 +65,14 @@ class Api:
         """Do something. Raises `Stop`."""
         return await self._ask("POST", path, json=body or {})
 
+    async def put(self, path: str, body: JsonObject) -> Json:
+        """Set something. Raises `Stop`."""
+        return await self._ask("PUT", path, json=body)
+
+    async def delete(self, path: str) -> None:
+        """Take something away. Raises `Stop`."""
+        await self._ask("DELETE", path)
+
     async def _ask(self, method: str, path: str, **rest: Any) -> Json:
         try:
             answer = await self._client.request(method, path, **rest)
@@ -72,7 +80,7 @@ class Api:
             raise self._away(error) from None
         if answer.is_error:
             raise _refusal(answer.status_code, answer.content)
-        return answer.json()
+        return answer.json() if answer.content else None
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """The events of a run as they come, until it ends. A lost connection is taken up again where it broke off.

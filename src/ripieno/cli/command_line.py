@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from ripieno import __version__
-from ripieno.cli.commands import agents, control, crashtest, db, decide, demo, run, runs, serve, show, tools
+from ripieno.cli.commands import agents, control, crashtest, db, decide, demo, run, runs, secrets, serve, show, tools
 from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.wording import one_line
 from ripieno.domain.errors import Invalid, RipienoError, Unavailable
@@ -43,6 +43,7 @@ app = typer.Typer(
 for function in COMMANDS:
     app.command()(function)
 app.add_typer(db.db)
+app.add_typer(secrets.secrets)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,8 +1,8 @@
 """Sealing of secrets: each under a key of its own, and that key under a master key (envelope encryption).
 
-AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces. What is authenticated beside the value is whose it is, so a sealed
-value that is copied to another name or tenant does not open. Changing the master key seals the small keys anew and leaves
-the values alone.
+AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces. What is authenticated beside the value is whose it is, so that
+a sealed value that is copied to another name or tenant does not open. Changing the master key seals the small keys anew
+and leaves the values alone.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Master keys: where they come from, and which one is the current.
 
-Without them no secret can be opened, so losing them loses the secrets: keep a copy apart from the database. A line of the
-key file is `ID:BASE64`, the current key first; older ones stay below it, because backups may hold what they sealed.
+Without them no secret can be opened, so losing them loses the secrets: keep a copy apart from the database. A line of
+the key file is `ID:BASE64`, the current key first; older ones stay below it, because backups may hold what they sealed.
 """
 
 import base64

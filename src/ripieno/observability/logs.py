@@ -2,11 +2,28 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 SERVICE = "ripieno"
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Writes a line, and looks it over before it leaves."""
+
+    scrub: Callable[[str], str] = staticmethod(str)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.scrub(super().format(record))
+
+
+def scrub_with(scrub: Callable[[str], str]) -> None:
+    """Pass every line from now on through `scrub`, which takes known secret values out."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _Formatter):
+            handler.formatter.scrub = scrub
 
 
 def configure(level: str, style: str) -> None:
@@ -26,7 +43,7 @@ def configure(level: str, style: str) -> None:
         if as_text
         else [structlog.processors.format_exc_info, _shape, structlog.processors.JSONRenderer()]
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
+    formatter = _Formatter(
         foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
     )
     handler = logging.StreamHandler(sys.stderr)

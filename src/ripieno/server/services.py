@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
 from ripieno.governance.access import StaticAccess
-from ripieno.ports import Clock, Definitions, Records, Replies
+from ripieno.ports import Clock, Definitions, Records, Replies, Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Services:
     records: Records
     replies: Replies
     definitions: Definitions
+    secrets: Secrets
     clock: Clock
     access: StaticAccess
     config: HttpConfig

@@ -16,6 +16,7 @@ from ripieno.ports import Clock, Model, Toolset
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.memory_journal import MemoryStore
+from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.tools import schemas
 
 
@@ -38,6 +39,7 @@ def in_memory(
         records=store.records,
         replies=store.replies,
         definitions=GivenDefinitions(agents),
+        secrets=MemorySecrets(clock),
         model=model,
         tools=tools,
         gate=RiskGate(Risk.HIGH),

@@ -58,3 +58,12 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str], style: str):
     line = capsys.readouterr().err
     assert "hello" in line
     assert line.startswith("{") == (style == "auto")
+
+
+def test_secret_values_are_taken_out_of_every_line(capsys: pytest.CaptureFixture[str]):
+    logs.configure("info", "json")
+    logs.scrub_with(lambda line: line.replace("hunter2", "[secret:db]"))
+    logging.getLogger("x").warning("with hunter2", extra={"url": "db://hunter2@host"})
+    line = capsys.readouterr().err
+    assert "hunter2" not in line
+    assert json.loads(line)["metadata"] == {"url": "db://[secret:db]@host"}

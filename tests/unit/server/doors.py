@@ -79,6 +79,7 @@ def services_of(platform: Platform, access: StaticAccess | None = None, **config
         records=ports.records,
         replies=ports.replies,
         definitions=ports.definitions,
+        secrets=ports.secrets,
         clock=ports.clock,
         access=access or StaticAccess("127.0.0.1", "auto", None),
         config=replace(HttpConfig(version="1.2.3"), **config),

@@ -28,6 +28,7 @@ from ripieno.testing.crashtest.plans import TENANT, Life, Model, Plan
 from ripieno.testing.crashtest.recorders import WitnessedModel, WitnessedTools, recorders
 from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.scripted_model import ScriptedModel
 from ripieno.tools import schemas
 
@@ -74,6 +75,7 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         records=store.records,
         replies=store.replies,
         definitions=GivenDefinitions(plan.agents),
+        secrets=MemorySecrets(clock),
         model=scripted if plan.model is Model.SCRIPTED else OfflineModel(),
         tools=recorders(plan.tools, schemas.check, plan.latency),
         gate=RiskGate(plan.ask_from),
