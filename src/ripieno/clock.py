@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from ripieno.domain import ids
 
+BOOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Goes on while the machine sleeps, where the system has such a clock: what was due meanwhile is late."""
+
 
 class SystemClock:
     """`ports.Clock` on the machine's own clocks."""
@@ -15,7 +18,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(BOOT)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

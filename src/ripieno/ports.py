@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
-from ripieno.domain.batches import Append, Claimed, Park, Pumped
+from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
+from ripieno.domain.dead_letters import DeadLetter, DeadLetterFilter, Replay
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import Problem
@@ -17,6 +18,7 @@ from ripieno.domain.hints import Hint
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.messages import ModelEvent, ModelRequest
+from ripieno.domain.outbox import AuditFilter, AuditRow, OutboxRow
 from ripieno.domain.policies import Action, Verdict
 from ripieno.domain.principals import Principal
 from ripieno.domain.replies import StoredReply
@@ -181,6 +183,10 @@ class Journal(Protocol):
         """
         ...
 
+    def standing(self, run_id: str, epoch: int) -> Standing:
+        """What this process knows about the right of a leg that it began; at once, without asking the store."""
+        ...
+
     async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
         """The run's `inbox_seq` and its unconsumed rows. Raises `LegLost`."""
         ...
@@ -281,6 +287,48 @@ class Replies(Protocol):
 
     async def forget(self, scope: str, key: str) -> None:
         """Free the key, because the request was refused before it did anything."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """What came to nothing. The journal writes them; here they are read and dealt with, each once and audited."""
+
+    async def page(
+        self, tenant: str, which: DeadLetterFilter, limit: int, before: str | None = None
+    ) -> Sequence[DeadLetter]:
+        """A page of them, newest first; `before` is the last id of the page before."""
+        ...
+
+    async def get(self, tenant: str, letter_id: str) -> DeadLetter:
+        """One of them. Raises `NotFound`."""
+        ...
+
+    async def replay(self, tenant: str, letter_id: str, order: Replay) -> DeadLetter:
+        """Do what the order says and settle the letter, in one transaction. One that was replayed is answered as it is.
+
+        Raises:
+            NotFound: No such letter, or no run for its message.
+            DeadLetterSettled: It was discarded.
+            RunEnded: The message is for a run that is over.
+        """
+        ...
+
+    async def discard(self, tenant: str, letter_id: str, by: str) -> DeadLetter:
+        """Settle the letter without doing anything. Raises `NotFound`, and `DeadLetterSettled` when it was replayed."""
+        ...
+
+
+class Outbox(Protocol):
+    """Reading what happened. Rows are written by the transactions that they tell of."""
+
+    async def events(self, tenant: str, kind: str | None, after: int, limit: int) -> Sequence[OutboxRow]:
+        """Rows with a `pos` over `after`, in order. `kind` is a type, or `run.*` for all that begin so."""
+        ...
+
+    async def audits(
+        self, tenant: str, which: AuditFilter, limit: int, before: int | None = None
+    ) -> Sequence[AuditRow]:
+        """A page of audit rows, newest first."""
         ...
 
 

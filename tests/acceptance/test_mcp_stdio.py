@@ -119,7 +119,7 @@ async def test_tools_with_names_that_models_cannot_use_are_left_out(tmp_path: Pa
 
 async def test_tool_that_the_server_no_longer_knows_is_an_error(tmp_path: Path):
     async with counter(tmp_path) as it:
-        result = await it.tools._connection.call("vanished", {}, "", wait=1)
+        result = await it.tools._connection.call("vanished", {}, CONTEXT, wait=1)
         assert result.status is ToolStatus.ERROR
         assert "vanished" in result.text
 

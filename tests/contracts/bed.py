@@ -17,7 +17,7 @@ from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
-from ripieno.ports import Clock, Dispatch, Journal, Records, Replies
+from ripieno.ports import Clock, DeadLetters, Dispatch, Journal, Outbox, Records, Replies
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
 from ripieno.store.postgres.dispatch import ANYTHING
@@ -43,6 +43,10 @@ class Store(Protocol):
     def records(self) -> Records: ...
     @property
     def replies(self) -> Replies: ...
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+    @property
+    def outbox(self) -> Outbox: ...
 
 
 Opened: TypeAlias = AbstractAsyncContextManager[Store]
@@ -85,6 +89,8 @@ class Bed:
         self.journal = self.store.journal
         self.records = self.store.records
         self.replies = self.store.replies
+        self.dead_letters = self.store.dead_letters
+        self.outbox = self.store.outbox
         self.dispatch.subscribe(self.hints.append)
 
     def hinted(self, run_id: str) -> set[HintKind]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ripieno.domain.batches import Append
+from ripieno.domain.batches import Append, Standing
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import NotFound
 from ripieno.domain.hints import HintKind
@@ -126,3 +126,9 @@ async def test_claim_of_a_run_that_only_received_brings_its_inbox(bed: Bed):
     batch = Append(run_id, claimed.run.epoch, (NewEntry("k", EntryType.RUN_STARTED, {}),), consumed=(1,))
     await bed.journal.append(batch)
     assert await bed.journal.unread(run_id, claimed.run.epoch) in ((1, ()), (1, []))
+
+
+async def test_whoever_claimed_a_run_is_sure_of_it(bed: Bed):
+    run = await bed.running()
+    await bed.append(run, "k")
+    assert bed.journal.standing(run.id, run.epoch) is Standing.SURE

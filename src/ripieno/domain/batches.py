@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
@@ -65,6 +66,18 @@ class Claimed:
     inbox: tuple[InboxRow, ...]
     effects: tuple[Effect, ...]
     interrupts: tuple[Interrupt, ...]
+
+
+class Standing(Enum):
+    """What a process knows, without asking anybody, about its right to go on with a run.
+
+    `SURE`: nobody else can have it. `DOUBTFUL`: the lease of this worker may be over, so no effect begins.
+    `LOST`: the epoch is over.
+    """
+
+    SURE = auto()
+    DOUBTFUL = auto()
+    LOST = auto()
 
 
 @dataclass(frozen=True, slots=True)

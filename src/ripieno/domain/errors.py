@@ -6,6 +6,7 @@
     │   ├── Invalid
     │   └── Conflict
     │       ├── RunEnded · NotHeld · IntentRefused
+    │       ├── DeadLetterSettled · ReplayRefused
     │       ├── AlreadyDecided · InterruptExpired · WhichInterrupt
     │       └── IdempotencyConflict · IdempotencyInFlight
     ├── Denied               policy or a person said no
@@ -15,6 +16,7 @@
     │   ├── ModelUnavailable
     │   ├── ToolUnavailable
     │   ├── SecretsLocked
+    │   ├── Halted
     │   └── StoreBusy
     └── Defect               ours, or a remote that breaks its own contract
         ├── ModelRefused
@@ -137,6 +139,21 @@ class WhichInterrupt(Conflict):
         self.open_ids = tuple(open_ids)
 
 
+class DeadLetterSettled(Conflict):
+    """Somebody has dealt with the dead letter already, in another way."""
+
+    code = "dead_letter_settled"
+
+    def __init__(self, letter_id: str, state: str) -> None:
+        super().__init__(f"{letter_id} was {state} already")
+
+
+class ReplayRefused(Conflict):
+    """The dead letter cannot be replayed; the sentence says why, and what can be done instead."""
+
+    code = "replay_refused"
+
+
 class IdempotencyConflict(Conflict):
     """The idempotency key was used before with another body."""
 
@@ -187,6 +204,12 @@ class ToolUnavailable(Unavailable):
     """A tool's server or program is not there."""
 
     code = "tool_unavailable"
+
+
+class Halted(Unavailable):
+    """An operator has stopped it."""
+
+    code = "halted"
 
 
 class SecretsLocked(Unavailable):

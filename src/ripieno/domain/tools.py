@@ -1,5 +1,6 @@
 """Tools: what can be called, a call, and what came of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -95,12 +96,17 @@ class ToolResult:
         return self.status is ToolStatus.OK
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """On whose behalf a tool is listed or called.
 
     `key` is the call's place in the run, `idempotency_key` is the same for every attempt of it; `attempt` counts
-    from 1. `workspace` is the only folder that file tools may touch; the runs of one team share it.
+    from 1. `workspace` is the only folder that file tools may touch; the runs of one team share it. `may_begin` is
+    asked right before anything leaves: where it says no, the call is not made and its result is `NOT_SENT`.
     """
 
     tenant: str
@@ -112,3 +118,4 @@ class ToolContext:
     attempt: int = 1
     dry_run: bool = False
     deadline: datetime | None = None
+    may_begin: Callable[[], bool] = _always

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent
+from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import NewInterrupt
@@ -35,6 +35,8 @@ class Leg:
         self.held = False
         self.stopping = False
         """Set when the leg is to let go of its run."""
+        self.cancelled = False
+        """Set when the run is to end because somebody cancelled it."""
         self.effects_in_flight = 0
         self._effects: dict[str, list[Effect]] = {}
         for effect in claimed.effects:
@@ -80,6 +82,10 @@ class Leg:
         """Return at once, or never: a leg that is to let go begins no effect, and its cancellation is on its way."""
         if self.stopping:
             await asyncio.Event().wait()
+
+    def standing(self) -> Standing:
+        """What is known here about the right of this leg."""
+        return self._journal.standing(self.run.id, self.run.epoch)
 
     async def refresh(self) -> None:
         """Read the inbox again."""

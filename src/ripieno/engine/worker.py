@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ripieno.domain import ids
-from ripieno.domain.batches import Claimed
+from ripieno.domain.batches import Claimed, Standing
 from ripieno.domain.errors import LegLost, NotFound, StoreBusy
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.engine.leg import Leg
@@ -46,6 +46,7 @@ class _Turn:
 
     def end(self, why: _Stop) -> None:
         self.leg.stopping = True
+        self.leg.cancelled = self.leg.cancelled or why is _Stop.CANCEL
         if self.stop is None and self.task is not None:
             self.stop = why
             # A task that is cancelled before its first step never takes it, and so would never let its run go.
@@ -189,22 +190,31 @@ class Worker:
     # -- cancel, pause, messages ---------------------------------------------------------------------------------
 
     async def _obey(self) -> None:
-        """Look at the row of each leg that something was sent to."""
+        """Look at the row of each leg that something was sent to, or that was lost."""
         while True:
-            run_id = await self._control.get()
-            turn = self._turns.get(run_id)
+            turn = self._turns.get(await self._control.get())
             if turn is None:
                 continue
-            try:
-                run = await self._records.run(turn.leg.run.tenant, run_id)
-            except (NotFound, StoreBusy):
-                continue
-            if run.epoch != turn.leg.run.epoch:
+            if turn.leg.standing() is Standing.LOST:
                 turn.end(_Stop.LOST)
-                continue
-            turn.leg.held = run.hold
-            turn.leg.news.set()
-            if run.cancel_at is not None:
+            else:
+                await self._look(turn)
+
+    async def _look(self, turn: _Turn) -> None:
+        leg = turn.leg
+        try:
+            run = await self._records.run(leg.run.tenant, leg.run.id)
+        except NotFound:
+            turn.end(_Stop.LOST)
+        except StoreBusy:
+            await self._clock.sleep(RETRY_SECONDS)
+            self._control.put_nowait(leg.run.id)
+        else:
+            leg.held = run.hold
+            leg.news.set()
+            if run.epoch != leg.run.epoch:
+                turn.end(_Stop.LOST)
+            elif run.cancel_at is not None:
                 turn.end(_Stop.CANCEL)
 
     # -- upkeep and the end --------------------------------------------------------------------------------------

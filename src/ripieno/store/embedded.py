@@ -9,7 +9,9 @@ from pathlib import Path
 from ripieno.domain.errors import StoreBusy
 from ripieno.ports import Clock, Dispatch
 from ripieno.store import migrate
+from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.lockfile import LockFile
+from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
 from ripieno.store.sqlite import connection
 from ripieno.store.sqlite.frames import SqliteFrames
@@ -36,6 +38,8 @@ class EmbeddedStore:
         self.records = SqliteRecords(readers)
         self.replies = SqliteReplies(writer)
         self.frames: Frames = SqliteFrames(writer, readers, clock)
+        self.dead_letters = StoredDeadLetters(self.frames)
+        self.outbox = StoredOutbox(self.frames)
         self._lock = lock
         self._writer = writer
         self._readers = readers

@@ -3,6 +3,28 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE dead_letters (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	run_id TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	cause TEXT NOT NULL, 
+	detail TEXT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	payload TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	settled_at BIGINT, 
+	settled_by TEXT, 
+	outcome TEXT, 
+	PRIMARY KEY (id)
+);
+
+CREATE INDEX dead_letters_by_tenant ON dead_letters (tenant, created_at, id);
+
+CREATE INDEX dead_letters_by_run ON dead_letters (run_id);
+
 CREATE TABLE effects (
 	run_id TEXT NOT NULL, 
 	"key" TEXT NOT NULL, 
@@ -29,6 +51,14 @@ CREATE TABLE entries (
 	epoch INTEGER NOT NULL, 
 	PRIMARY KEY (run_id, seq), 
 	UNIQUE (run_id, "key")
+);
+
+CREATE TABLE halts (
+	scope TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	halted_by TEXT NOT NULL, 
+	halted_at BIGINT NOT NULL, 
+	PRIMARY KEY (scope)
 );
 
 CREATE TABLE inbox (
@@ -68,6 +98,11 @@ CREATE INDEX interrupts_expiring ON interrupts (expires_at) WHERE status = 'pend
 
 CREATE INDEX interrupts_pending ON interrupts (tenant, created_at) WHERE status = 'pending';
 
+CREATE TABLE leftovers (
+	run_id TEXT NOT NULL, 
+	PRIMARY KEY (run_id)
+);
+
 CREATE TABLE outbox (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	pos BIGINT, 
@@ -80,6 +115,8 @@ CREATE TABLE outbox (
 );
 
 CREATE INDEX outbox_unnumbered ON outbox (id) WHERE pos IS NULL;
+
+CREATE INDEX outbox_audit ON outbox (tenant, id) WHERE type = 'audit';
 
 CREATE TABLE replies (
 	scope TEXT NOT NULL, 
@@ -154,6 +191,10 @@ CREATE INDEX runs_queue ON runs (lane_rank, priority DESC, created_at, id) WHERE
 CREATE INDEX runs_running ON runs (cancel_at) WHERE status = 'running';
 
 CREATE INDEX runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL AND NOT hold;
+
+CREATE INDEX runs_old ON runs (ended_at) WHERE ended_at IS NOT NULL AND parent_id IS NULL;
+
+CREATE INDEX runs_family ON runs (root_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE secrets (
 	tenant TEXT NOT NULL, 

@@ -114,6 +114,9 @@ _partial("runs_running", runs.c.cancel_at, where="status = 'running'")
 _partial("runs_wake", runs.c.wake_at, where="wake_at IS NOT NULL AND NOT hold")
 _partial("runs_children", runs.c.parent_id, where="parent_id IS NOT NULL")
 _partial("runs_live_children", runs.c.parent_id, where="parent_id IS NOT NULL AND ended_at IS NULL")
+# What retention looks for: families that have ended.
+_partial("runs_old", runs.c.ended_at, where="ended_at IS NOT NULL AND parent_id IS NULL")
+_partial("runs_family", runs.c.root_id, where="parent_id IS NOT NULL")
 Index("runs_by_tenant", runs.c.tenant, runs.c.created_at, runs.c.id)
 Index("runs_by_session", runs.c.tenant, runs.c.session_id, runs.c.created_at, runs.c.id)
 Index("runs_by_target", runs.c.tenant, runs.c.target, runs.c.created_at, runs.c.id)
@@ -223,6 +226,7 @@ outbox = Table(
 )
 outbox_pos = Sequence("outbox_pos", metadata=metadata)
 _partial("outbox_unnumbered", outbox.c.id, where="pos IS NULL")
+_partial("outbox_audit", outbox.c.tenant, outbox.c.id, where="type = 'audit'")
 
 workers = Table(
     "workers",
@@ -268,4 +272,42 @@ secrets = Table(
     Column("created_at", Stamp, nullable=False),
     Column("updated_at", Stamp, nullable=False),
     PrimaryKeyConstraint("tenant", "name"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Word, primary_key=True),
+    Column("tenant", Word, nullable=False),
+    Column("kind", Word, nullable=False),
+    Column("state", Word, nullable=False),
+    Column("run_id", Word, nullable=False),
+    Column("subject", Word, nullable=False),
+    Column("cause", Word, nullable=False),
+    Column("detail", Word, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("payload", Body, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+    Column("settled_at", Stamp),
+    Column("settled_by", Word),
+    Column("outcome", Body),
+)
+Index("dead_letters_by_tenant", dead_letters.c.tenant, dead_letters.c.created_at, dead_letters.c.id)
+Index("dead_letters_by_run", dead_letters.c.run_id)
+
+halts = Table(
+    "halts",
+    metadata,
+    # What is stopped: all, tenant:NAME, agent:NAME, tool:PATTERN, model:NAME, run:ID.
+    Column("scope", Word, primary_key=True),
+    Column("reason", Word, nullable=False),
+    Column("halted_by", Word, nullable=False),
+    Column("halted_at", Stamp, nullable=False),
+)
+
+leftovers = Table(
+    "leftovers",
+    metadata,
+    # A run that was deleted, and of which rows in other tables may still be there.
+    Column("run_id", Word, primary_key=True),
 )

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ripieno.domain.batches import Append, Claimed, EffectClose, Park, Pumped
+from ripieno.domain.batches import Append, Claimed, EffectClose, Park, Pumped, Standing
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import (
@@ -41,6 +41,8 @@ from ripieno.domain.jsons import JsonObject, encode
 from ripieno.domain.principals import SYSTEM
 from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
+from ripieno.testing.memory_dead_letters import MemoryDeadLetters
+from ripieno.testing.memory_outbox import MemoryOutbox
 from ripieno.testing.memory_records import MemoryRecords
 from ripieno.testing.memory_replies import MemoryReplies
 from ripieno.testing.memory_state import WAITING, Draft, Letter, Memory, RunState, copied
@@ -57,6 +59,8 @@ class MemoryStore:
         self.journal = MemoryJournal(memory, clock, dispatch)
         self.records = MemoryRecords(memory)
         self.replies = MemoryReplies(clock)
+        self.dead_letters = MemoryDeadLetters(memory, clock, dispatch)
+        self.outbox = MemoryOutbox(memory)
 
 
 class MemoryJournal:
@@ -151,6 +155,11 @@ class MemoryJournal:
                 draft.start(child)
             draft.hint(batch.run_id, HintKind.PROGRESS)
             return written
+
+    def standing(self, run_id: str, epoch: int) -> Standing:
+        state = self._memory.runs.get(run_id)
+        held = state is not None and state.run.epoch == epoch and state.run.status is RunStatus.RUNNING
+        return Standing.SURE if held else Standing.LOST
 
     async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
         async with self._transaction() as draft:
@@ -279,6 +288,7 @@ def _open(draft: Draft, run: Run, new: NewInterrupt) -> None:
         created_at=draft.now,
         expires_at=new.expires_at,
     )
+    draft.tell(run.tenant, "interrupt.opened", run.id, {"interrupt_id": new.id, "kind": new.kind.value})
 
 
 def _late(interrupt: Interrupt, now: datetime) -> bool:
@@ -290,6 +300,8 @@ def _close(draft: Draft, interrupt: Interrupt, decision: Decision, status: Inter
     decision = replace(decision, decided_at=draft.now)
     closed = replace(interrupt, status=status, decisions=(decision,))
     draft.interrupts[interrupt.id] = closed
+    told = {"interrupt_id": interrupt.id, "status": status.value, "decided_by": decision.decided_by}
+    draft.tell(interrupt.tenant, "interrupt.decided", interrupt.run_id, told)
     body = {"interrupt_id": interrupt.id, "decision": encode(decision)}
     draft.deliver(draft.runs[interrupt.run_id], "interrupt.decided", body, interrupt.id)
     return closed

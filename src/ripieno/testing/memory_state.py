@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from ripieno.domain import jsons
+from ripieno.domain import dead_letters, jsons
+from ripieno.domain.dead_letters import DeadLetter, Recorded
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry
 from ripieno.domain.errors import JournalMismatch, LegLost, NotFound, RunEnded
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import Interrupt, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.outbox import OutboxRow
 from ripieno.domain.runs import TERMINAL, ExitReason, NewRun, Run, RunError, RunResult, RunStatus, queued
 from ripieno.domain.sessions import Session
 from ripieno.store import bodies
@@ -59,6 +61,8 @@ class Memory:
     runs: dict[str, RunState] = field(default_factory=dict[str, RunState])
     interrupts: dict[str, Interrupt] = field(default_factory=dict[str, Interrupt])
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict[tuple[str, str], Session])
+    dead: dict[str, DeadLetter] = field(default_factory=dict[str, DeadLetter])
+    told: list[OutboxRow] = field(default_factory=list[OutboxRow])
 
 
 class Draft:
@@ -69,17 +73,27 @@ class Draft:
         self.runs: ChainMap[str, RunState] = ChainMap({}, memory.runs)
         self.interrupts: ChainMap[str, Interrupt] = ChainMap({}, memory.interrupts)
         self.sessions: ChainMap[tuple[str, str], Session] = ChainMap({}, memory.sessions)
+        self.dead: ChainMap[str, DeadLetter] = ChainMap({}, memory.dead)
         self.hints: list[Hint] = []
+        self._memory = memory
+        self._told: list[OutboxRow] = []
 
     def commit(self) -> None:
         """Make the changes everybody's."""
         _merge(self.runs)
         _merge(self.interrupts)
         _merge(self.sessions)
+        _merge(self.dead)
+        self._memory.told += self._told
 
     def hint(self, run_id: str, *kinds: HintKind) -> None:
         """Leave hints for after the commit."""
         self.hints.extend(Hint(kind, run_id) for kind in kinds)
+
+    def tell(self, tenant: str, kind: str, run_id: str, body: JsonObject) -> None:
+        """Write a row of the outbox."""
+        pos = len(self._memory.told) + len(self._told) + 1
+        self._told.append(OutboxRow(pos, tenant, kind, run_id, copied(body), self.now))
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -125,6 +139,14 @@ class Draft:
             session = Session(new.session_id, new.tenant, new.created_by, self.now, self.now)
         self.sessions[new.tenant, new.session_id] = replace(session, updated_at=self.now)
         self.put(RunState(_fresh(new, self.now)))
+        created = {
+            "kind": new.kind.value,
+            "target": new.target,
+            "session_id": new.session_id,
+            "parent_id": new.parent_id,
+            "created_by": new.created_by,
+        }
+        self.tell(new.tenant, "run.created", new.id, created)
         self.hint(new.id, HintKind.WORK, HintKind.STATUS)
         return True
 
@@ -176,8 +198,24 @@ class Draft:
         ending = NewEntry("end", EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
         self.end(state, state.run.epoch + 1, ending, result)
 
+    def bury(self, state: RunState, result: RunResult) -> None:
+        """Keep what a run that ends leaves undone."""
+        bodies_by_key = {entry.key: entry.body for entry in state.entries}
+        recorded = [
+            Recorded(
+                effect,
+                bodies_by_key.get(f"{effect.key}/intent/{effect.attempt}", {}).get("arguments", {}),
+                bodies_by_key.get(effect.key, {}).get("result", {}).get("text", ""),
+            )
+            for effect in state.effects
+        ]
+        run = replace(state.run, updated_at=self.now)
+        for letter in dead_letters.left_by(run, result, recorded, state.unread()):
+            self.dead.setdefault(letter.id, replace(letter, payload=copied(letter.payload)))
+
     def end(self, state: RunState, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
         """Write a run's last entry and do what its end means to others."""
+        self.bury(state, result)
         state, (entry,) = self.write(state, [ending], epoch)
         letters = tuple(
             replace(letter, state="undelivered") if letter.state == "unread" else letter for letter in state.letters
@@ -199,6 +237,8 @@ class Draft:
         for interrupt in list(self.interrupts.values()):
             if interrupt.run_id == state.run.id and interrupt.status is InterruptStatus.PENDING:
                 self.interrupts[interrupt.id] = replace(interrupt, status=InterruptStatus.VOID)
+        ended = {"status": result.status.value, "exit_reason": result.exit_reason.value}
+        self.tell(state.run.tenant, "run.ended", state.run.id, ended)
         self.hint(state.run.id, HintKind.PROGRESS, HintKind.STATUS)
         parent = self.runs.get(state.run.parent_id or "")
         if parent is not None and parent.run.status not in TERMINAL:

@@ -25,7 +25,7 @@ from ripieno.domain.effects import EffectClass
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.tools import Risk, ToolCall, ToolContext, ToolResult, ToolSpec
 from ripieno.ports import Clock
-from ripieno.tools.failures import failed, unknown_tool
+from ripieno.tools.failures import failed, not_sent, unknown_tool
 from ripieno.tools.functions import result
 
 Answer: TypeAlias = Json | ToolResult | Exception | Callable[[JsonObject], Any]
@@ -74,6 +74,8 @@ class RecordingTools:
         line = self._tools.get(call.name)
         if line is None:
             return unknown_tool(call.name)
+        if not context.may_begin():
+            return not_sent(call.name)
         self.calls.append(RecordedCall(call, context))
         turn = self._asked[call.name]
         self._asked[call.name] += 1

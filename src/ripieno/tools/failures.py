@@ -56,6 +56,11 @@ def _broken(text: str, effect: EffectClass) -> ToolResult:
     return ToolResult(ToolStatus.LOST, f"{text} It is not known whether it took effect.")
 
 
+def not_sent(tool: str) -> ToolResult:
+    """The result of a call that waited so long that it may not be made any more."""
+    return ToolResult(ToolStatus.NOT_SENT, f"{tool} was not called: its turn came too late.")
+
+
 def invalid_arguments(tool: str, problems: Sequence[Problem]) -> ToolResult:
     """The result of a call whose arguments do not fit: what is wrong and where, so that a model can mend it."""
     lines = [f"- {problem.pointer or '(arguments)'}: {problem.detail}" for problem in problems]

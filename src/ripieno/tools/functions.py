@@ -13,7 +13,7 @@ paragraph and its `Args:`). A parameter annotated `ToolContext` is filled in by 
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -25,7 +25,7 @@ from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.tools import Risk, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.tools import signatures
-from ripieno.tools.failures import failed, invalid_arguments, unknown_tool
+from ripieno.tools.failures import failed, invalid_arguments, not_sent, unknown_tool
 from ripieno.tools.names import check_name
 from ripieno.tools.schemas import pointer
 from ripieno.tools.signatures import Signature
@@ -128,10 +128,15 @@ class FunctionToolset:
             return invalid_arguments(call.name, _problems(error))
         try:
             if made.is_async:
-                return result(await made.function(**bound))
-            return result(await self._threads.run(lambda: made.function(**bound)))
+                return result(await made.function(**bound)) if context.may_begin() else not_sent(call.name)
+            return result(await self._threads.run(lambda: _in_time(made, bound, context)))
         except Exception as error:  # noqa: BLE001 - whatever a tool does wrong is a result
             return failed(call.name, error, made.spec.effect)
+
+
+def _in_time(made: _Function, bound: Mapping[str, Any], context: ToolContext) -> object:
+    """Call it, in a thread for which it may have waited."""
+    return made.function(**bound) if context.may_begin() else not_sent(made.spec.name)
 
 
 def result(value: object) -> ToolResult:

@@ -8,6 +8,7 @@ import pytest
 from ripieno import bootstrap
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass, EffectState
+from ripieno.domain.entries import EntryType
 from ripieno.domain.errors import NotFound, NotHeld, RunEnded
 from ripieno.domain.interrupts import InterruptStatus
 from ripieno.domain.principals import Principal
@@ -32,6 +33,8 @@ async def test_cancel_in_the_middle_of_a_call_stays_cancelled(make: Any, gate_to
     assert (ended.status, ended.exit_reason) == (RunStatus.CANCELLED, ExitReason.OPERATOR)
     (effect,) = await bench.platform.ports.records.effects("default", run.id)
     assert effect.state is EffectState.UNKNOWN
+    (told,) = [entry for entry in await bench.entries(run) if entry.type is EntryType.TOOL_RETURNED]
+    assert (told.key, told.body["result"]["status"]) == ("g1/turn/1/call/0", ToolStatus.LOST)
     assert (await bench.platform.engine.cancel(ALICE, run.id)).status is RunStatus.CANCELLED
 
 

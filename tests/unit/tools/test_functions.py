@@ -307,3 +307,41 @@ def test_bad_and_double_names_are_refused():
         FunctionToolset("a.b", [plain])
     with pytest.raises(Invalid, match="cannot be the name"):
         FunctionToolset("t", [lambda: 1])
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_function_whose_turn_comes_too_late_is_not_called(blocking: bool):
+    called: list[str] = []
+
+    async def pay() -> None:
+        called.append("async")
+
+    def pay_blocking() -> None:
+        called.append("thread")
+
+    toolset = FunctionToolset("t", [pay_blocking if blocking else pay])
+    (spec,) = await toolset.list(CONTEXT)
+    may = ToolContext("acme", Path(), may_begin=lambda: not called)
+    first, second = [await toolset.call(ToolCall("1", spec.name), may) for _ in range(2)]
+    assert (first.status, second.status) == (ToolStatus.OK, ToolStatus.NOT_SENT)
+    assert len(called) == 1
+
+
+async def test_function_asks_in_its_thread_not_before():
+    hold, called = threading.Event(), list[int]()
+
+    def wait(n: int) -> None:
+        called.append(n)
+        hold.wait(20)
+
+    toolset = FunctionToolset("t", [wait], threads=1)
+    late = ToolContext("acme", Path(), may_begin=lambda: not hold.is_set())
+    first = asyncio.ensure_future(toolset.call(ToolCall("1", "t.wait", {"n": 1}), CONTEXT))
+    while not called:
+        await asyncio.sleep(0.002)
+    queued = asyncio.ensure_future(toolset.call(ToolCall("2", "t.wait", {"n": 2}), late))
+    await asyncio.sleep(0)
+    hold.set()
+    await first
+    assert (await queued).status is ToolStatus.NOT_SENT
+    assert called == [1]

@@ -1,13 +1,14 @@
 """Performs one tool call: check → gate → person? → intent → act → outcome."""
 
+import asyncio
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ripieno.domain import ids, jsons
 from ripieno.domain.agents import AgentDefinition
-from ripieno.domain.batches import EffectClose
+from ripieno.domain.batches import EffectClose, Standing
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
@@ -21,6 +22,9 @@ from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.ports import Clock, Gate, SchemaCheck, Toolset
 
 MAX_ATTEMPTS = 3
+SEND_SECONDS = 30.0
+"""How long after its intent a call may be made. One that waits longer is not made at all."""
+
 CLOSED_AS = {ToolStatus.OK: EffectState.DONE, **dict.fromkeys(UNSEEN, EffectState.UNKNOWN)}
 
 
@@ -147,13 +151,23 @@ class ToolPerformer:
         leg.effects_in_flight += 1
         try:
             await self._intend(leg, act, _superseded(before))
-            result, ms = await self._call(leg, bench, act)
+            result, ms = await self._call_or_tell(leg, bench, act)
             again = result.status in UNSEEN and act.attempt < MAX_ATTEMPTS
             if not again:
                 return await self._close(leg, act, result, ms)
         finally:
             leg.effects_in_flight -= 1
         return await self._act_once(leg, bench, act)
+
+    async def _call_or_tell(self, leg: Leg, bench: Workbench, act: _Act) -> tuple[ToolResult, float]:
+        """Call it; where a cancellation of the run cuts the call off, that is its outcome."""
+        began = self._clock.monotonic()
+        try:
+            return await self._call(leg, bench, act)
+        except asyncio.CancelledError:
+            if leg.cancelled:
+                await self._close(leg, act, _cut_off(act), round((self._clock.monotonic() - began) * 1000, 3))
+            raise
 
     async def _what_happened(self, leg: Leg, act: _Act, last: Effect) -> Decision:
         """Ask a person about an attempt that may or may not have reached the world."""
@@ -212,10 +226,18 @@ class ToolPerformer:
             attempt=act.attempt,
             dry_run=leg.run.dry_run,
             deadline=leg.run.deadline,
+            may_begin=self._window(leg, act),
         )
         began = self._clock.monotonic()
         result = await self._tools.call(replace(act.planned.call, arguments=act.arguments), context)
         return result, round((self._clock.monotonic() - began) * 1000, 3)
+
+    def _window(self, leg: Leg, act: _Act) -> Callable[[], bool]:
+        """Whether a call whose intent was just committed may still be made. Reading is always allowed."""
+        if act.spec.effect is EffectClass.READ:
+            return lambda: True
+        until = self._clock.monotonic() + SEND_SECONDS
+        return lambda: leg.standing() is Standing.SURE and self._clock.monotonic() <= until
 
     async def _refuse(self, leg: Leg, planned: PlannedCall, result: ToolResult) -> CallEnded:
         spec = ToolSpec(planned.call.name, "", {}, effect=EffectClass.READ)
@@ -242,6 +264,11 @@ def _unknown(bench: Workbench, name: str) -> ToolResult:
     near = difflib.get_close_matches(name, bench.specs)
     hint = f"did you mean {', '.join(near)}?" if near else None
     return ToolResult(ToolStatus.UNKNOWN_TOOL, f"{bench.definition.name} has no tool {name}", hint=hint)
+
+
+def _cut_off(act: _Act) -> ToolResult:
+    text = f"{act.spec.name} was cut off when the run was cancelled. It is not known whether it took effect."
+    return ToolResult(ToolStatus.LOST, text)
 
 
 def _superseded(before: Sequence[Effect]) -> EffectClose | None:

@@ -1,6 +1,6 @@
 """The pool behind the verbs and the readers: statements and transactions that are tried again, and hints after them."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
@@ -118,6 +118,10 @@ class Database:
     async def fetch(self, sql: str, *parameters: object) -> list[Row]:
         """Read. Raises as `do`."""
         return await self.do(_fetch, sql, *parameters)
+
+    def hint(self, hints: Sequence[Hint]) -> None:
+        """Pass on hints that belong to no transaction."""
+        self._dispatch.publish(hints)
 
     async def _try(self, tries: int, frame: Frame, verb: Callable[..., Awaitable[T]], *given: Any, **named: Any) -> T:
         pauses = Pauses()

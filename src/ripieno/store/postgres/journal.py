@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from ripieno.domain import ids
-from ripieno.domain.batches import Append, Claimed, Park, Pumped
+from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import LegLost
 from ripieno.domain.interrupts import Decision, Interrupt
@@ -95,6 +95,11 @@ class PostgresJournal:
         if batch.intents:
             self._check_lease(batch.run_id, batch.epoch)
         return entries
+
+    def standing(self, run_id: str, epoch: int) -> Standing:
+        if not self._legs.has(run_id, epoch):
+            return Standing.LOST
+        return Standing.SURE if self._lease.fresh() else Standing.DOUBTFUL
 
     async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
         self._legs.get(run_id, epoch)

@@ -8,11 +8,15 @@ from ripieno.domain.runs import Run
 
 @dataclass(slots=True)
 class Leg:
-    """One claim. `last_seq` is the last entry that is known to be committed: nobody else may write."""
+    """One claim. `last_seq` is the last entry that is known to be committed: nobody else may write.
+
+    `heard` is how far its inbox went when the leg was last told of it.
+    """
 
     run_id: str
     epoch: int
     last_seq: int
+    heard: int
 
 
 class Legs:
@@ -25,7 +29,7 @@ class Legs:
 
     def begin(self, run: Run) -> None:
         """A run was claimed."""
-        self._legs[run.id] = Leg(run.id, run.epoch, run.last_seq)
+        self._legs[run.id] = Leg(run.id, run.epoch, run.last_seq, run.inbox_seq)
 
     def get(self, run_id: str, epoch: int) -> Leg:
         """The leg with this epoch. Raises `LegLost`."""
@@ -34,10 +38,14 @@ class Legs:
             raise lost(run_id, epoch)
         return leg
 
+    def has(self, run_id: str, epoch: int) -> bool:
+        """Whether there is a leg with this epoch."""
+        leg = self._legs.get(run_id)
+        return leg is not None and leg.epoch == epoch
+
     def end(self, run_id: str, epoch: int) -> None:
         """The leg is over: parked, finished, released or lost."""
-        leg = self._legs.get(run_id)
-        if leg is not None and leg.epoch == epoch:
+        if self.has(run_id, epoch):
             del self._legs[run_id]
 
     def abandon(self, run_id: str, epoch: int) -> None:
@@ -49,6 +57,15 @@ class Legs:
         """The worker was declared dead: nothing is owned any more."""
         self._legs.clear()
         self.abandoned.clear()
+
+    def all(self) -> list[Leg]:
+        """Every leg."""
+        return list(self._legs.values())
+
+    def told(self, run_id: str, epoch: int, heard: int) -> None:
+        """A leg was told of its inbox up to this number."""
+        if self.has(run_id, epoch):
+            self._legs[run_id].heard = heard
 
     def ids(self) -> list[str]:
         """The runs that have a leg here."""

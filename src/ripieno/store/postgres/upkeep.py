@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from ripieno.domain.batches import Pumped
+from ripieno.domain.hints import Hint, HintKind
 from ripieno.ports import Clock
 from ripieno.store.postgres.database import Database
 from ripieno.store.postgres.house import House
 from ripieno.store.postgres.lease import Lease
 from ripieno.store.postgres.legs import Legs
-from ripieno.store.postgres.verbs import cancel, pump, reap, release
+from ripieno.store.postgres.verbs import cancel, pump, reap, release, remind
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Upkeep:
 
     async def turn(self) -> Pumped:
         """Do all that is due now. Raises `StoreBusy`."""
+        await self._remind()
         woken = await self._while_full(self._wake)
         expired = await self._while_full(self._expire)
         fenced = await self._while_full(self._fence) + await self._while_full(self._collect)
@@ -35,6 +37,17 @@ class Upkeep:
         await self.house.number()
         await self.house.keep()
         return Pumped(woken, expired, fenced)
+
+    async def _remind(self) -> None:
+        """Tell the legs of this process again what a hint told them, or failed to."""
+        legs = self._legs.all()
+        rows = await self._database.do(remind.changed, legs) if legs else []
+        for row in rows:
+            if row["taken"]:
+                self._legs.end(row["id"], row["epoch"])
+            else:
+                self._legs.told(row["id"], row["epoch"], row["inbox_seq"])
+        self._database.hint([Hint(HintKind.CONTROL, row["id"]) for row in rows])
 
     # -- due -----------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from ripieno.domain.batches import Append, Claimed, Park, Pumped
+from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
@@ -56,6 +56,11 @@ class SqliteJournal:
 
     async def append(self, batch: Append) -> Sequence[Entry]:
         return await self._writer.submit(append.append, batch)
+
+    def standing(self, run_id: str, epoch: int) -> Standing:
+        """There is one process, and so nobody who could take a run from it."""
+        del run_id, epoch
+        return Standing.SURE
 
     async def unread(self, run_id: str, epoch: int) -> tuple[int, Sequence[InboxRow]]:
         return await self._readers.read(legs.unread, run_id, epoch)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ripieno.domain.errors import RipienoError
 from ripieno.domain.jsons import JsonObject
-from ripieno.domain.tools import ToolResult, ToolSpec
+from ripieno.domain.tools import ToolContext, ToolResult, ToolSpec
 from ripieno.ports import Clock
-from ripieno.tools.failures import failed
+from ripieno.tools.failures import failed, not_sent
 from ripieno.tools.mcp import process
 from ripieno.tools.mcp.config import ServerConfig
 from ripieno.tools.mcp.outages import ServerDown, ServerLost
@@ -74,7 +74,7 @@ class Connection:
             raise self._down()
         return self.specs
 
-    async def call(self, tool: str, arguments: JsonObject, idempotency_key: str, wait: float) -> ToolResult:
+    async def call(self, tool: str, arguments: JsonObject, context: ToolContext, wait: float) -> ToolResult:
         """Call a tool; waits up to `wait` seconds for a server that is just being started.
 
         Raises:
@@ -87,7 +87,9 @@ class Connection:
             raise self._down() from None
         if self._live is None:
             raise self._down()
-        return await self._live.call(tool, arguments, idempotency_key)
+        if not context.may_begin():
+            return not_sent(tool)
+        return await self._live.call(tool, arguments, context.idempotency_key)
 
     async def _connect(self) -> None:
         # The library costs half a second to import, and most installations have no server.

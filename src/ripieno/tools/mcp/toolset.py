@@ -58,7 +58,7 @@ class McpToolset:
         tool = call.name.partition(".")[2]
         wait = min(_CALL_WAIT, self._config.timeout / 2)
         try:
-            return await self._connection.call(tool, call.arguments, context.idempotency_key, wait)
+            return await self._connection.call(tool, call.arguments, context, wait)
         except ServerDown as error:
             return ToolResult(ToolStatus.UNAVAILABLE, error.detail)
         except ServerLost:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from ripieno.domain.batches import Standing
 from ripieno.domain.errors import LegLost
 from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import RunStatus
@@ -79,6 +80,7 @@ async def test_worker_that_is_declared_dead_gives_up_everything_and_comes_back_u
         await both.sql("UPDATE workers SET dead = true")
         async with asyncio.timeout(PATIENCE):
             assert await told.get() == run.id
+        assert a.journal.standing(run.id, run.epoch) is Standing.LOST
         for refused in (a.append(run, "k"), a.park(run), a.finish(run), a.journal.release(run.id, run.epoch)):
             with pytest.raises(LegLost):
                 await refused
@@ -99,6 +101,7 @@ async def test_without_a_confirmed_beat_no_effect_begins_and_the_run_is_given_ba
         async with asyncio.timeout(PATIENCE):
             while both.stores[0].lease.fresh():
                 await asyncio.sleep(0.02)
+        assert a.journal.standing(run.id, run.epoch) is Standing.DOUBTFUL
         await a.append(run, "outcome")
         with pytest.raises(LegLost):
             await a.append(run, "i", intents=(intent(run, "x"),))

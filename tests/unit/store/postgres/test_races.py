@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import pytest
@@ -59,6 +60,48 @@ async def test_no_wake_up_is_lost_between_processes(cluster: OpenCluster):
             "SELECT id FROM runs JOIN inbox ON run_id = id WHERE state = 'unread' AND status = 'waiting'"
         )
         assert asleep == []
+
+
+async def waiting_for_a_lock(both: Cluster, count: int) -> None:
+    """Until so many statements wait for rows that somebody holds."""
+    async with asyncio.timeout(PATIENCE):
+        while len(await both.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) < count:
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def held_up(both: Cluster, run: Run, count: int) -> AsyncGenerator[None]:
+    """The block's statements on a run begin, `count` of them, and wait for its lock; then they go on."""
+    other = await asyncpg.connect(both.url)
+    async with other.transaction():
+        await other.execute("SELECT 1 FROM runs WHERE id = $1 FOR UPDATE", run.id)
+        yield
+        await waiting_for_a_lock(both, count)
+    await other.close()
+
+
+async def test_double_that_was_sent_at_the_same_time_gets_the_number_of_the_first(cluster: OpenCluster):
+    """Neither statement sees what the other writes; the second must look again."""
+    async with cluster() as both:
+        a, b = both.beds
+        run = await a.running()
+        async with asyncio.TaskGroup() as group, held_up(both, run, 2):
+            sends = [group.create_task(bed.send(run, "same")) for bed in (a, b)]
+        assert [send.result() for send in sends] == [1, 1]
+        assert (await b.row(run)).inbox_seq == 1
+        assert await b.send(run, "other") == 2
+
+
+async def test_end_of_a_run_drops_the_message_that_came_in_the_same_moment(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        run = await a.running()
+        async with asyncio.TaskGroup() as group, held_up(both, run, 2):
+            group.create_task(b.send(run, "late"))
+            await waiting_for_a_lock(both, 1)  # first in the queue
+            group.create_task(a.finish(run))
+        assert (await b.row(run)).status is RunStatus.COMPLETED
+        assert await both.sql("SELECT state FROM inbox") == [("undelivered",)]
 
 
 # -- readers behind a cursor -----------------------------------------------------------------------------------------

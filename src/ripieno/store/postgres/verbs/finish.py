@@ -5,13 +5,14 @@ committed after the statement began and before it had the lock, it would miss th
 and is sent again.
 """
 
-from ripieno.domain import jsons
+from ripieno.domain import dead_letters, jsons
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import ExitReason, RunError, RunResult, RunStatus
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction
+from ripieno.store.postgres.verbs.bury import BURY
 from ripieno.store.postgres.verbs.fenced import ENDED, WAITING
 
 CHILD_ENDED = "child.ended"
@@ -55,6 +56,7 @@ dropped AS (
 lost AS (  -- nobody is left who could say whether these happened
   UPDATE effects SET state = 'unknown' FROM fit WHERE effects.run_id = fit.id AND effects.state = 'intended'
 ),
+{BURY},
 told AS (
   INSERT INTO outbox (tenant, type, run_id, body, at)
   SELECT ended.tenant, 'run.ended', ended.id, json_build_object('status', $6::text, 'exit_reason', $7::text), stamp.now
@@ -100,6 +102,8 @@ async def finish(tx: Transaction, run_id: str, epoch: int | None, ending: NewEnt
             dump(outcome),
             dump(ending.body),
             dump(body),
+            result.exit_reason in dead_letters.DEAD_REASONS,
+            *_why(result),
         )
         if row is None:
             return None
@@ -116,6 +120,10 @@ async def cancel(tx: Transaction, run_id: str, by: str, reason: str) -> Entry | 
     result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, error=RunError("cancelled", said))
     ending = NewEntry("end", EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
     return await finish(tx, run_id, None, ending, result)
+
+
+def _why(result: RunResult) -> tuple[str, str]:
+    return (result.error.code, result.error.detail) if result.error else (result.exit_reason.value, "")
 
 
 def _hint_parent(tx: Transaction, row: Row) -> None:

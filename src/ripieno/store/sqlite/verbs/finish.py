@@ -8,7 +8,7 @@ from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import TERMINAL, ExitReason, RunError, RunResult, RunStatus
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.transaction import Transaction
-from ripieno.store.sqlite.verbs import append, fenced, send
+from ripieno.store.sqlite.verbs import append, bury, fenced, send
 
 CHILD_ENDED = "child.ended"
 
@@ -42,6 +42,7 @@ def cancel(tx: Transaction, run: Row, by: str, reason: str) -> Entry:
 def end(tx: Transaction, run: Row, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
     """Write the ending of a run of which the row was read in this transaction and that has not ended."""
     run_id: str = run["id"]
+    bury.bury(tx, run, result)
     entry = Entry(run_id, run["last_seq"] + 1, ending.key, ending.type, ending.body, tx.now, epoch)
     append.write(tx, entry)
     outcome = jsons.encode(result)
