@@ -9,6 +9,17 @@ from typing import Protocol
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
 from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
+from ripieno.domain.budgets import (
+    Amount,
+    Budget,
+    BudgetState,
+    Chunk,
+    Raise,
+    Reservation,
+    Shortage,
+    Window,
+    Wish,
+)
 from ripieno.domain.dead_letters import DeadLetter, DeadLetterFilter, Replay
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
@@ -357,4 +368,52 @@ class Secrets(Protocol):
 
     async def rotate(self, principal: Principal) -> int:
         """Renew the master key and seal every secret of every tenant under it; answers how many. Raises as `value`."""
+        ...
+
+
+class Books(Protocol):
+    """Budgets as they are kept. Workers lease chunks of them; what they do with a chunk the journal knows."""
+
+    async def budgets(self) -> Sequence[Budget]:
+        """Those that somebody set, of all tenants."""
+        ...
+
+    async def put(self, budget: Budget) -> Budget:
+        """Set one, in place of what was set for its scope and window before."""
+        ...
+
+    async def remove(self, tenant: str, scope: str, window: Window, by: str) -> None:
+        """Remove one. Raises `NotFound`."""
+        ...
+
+    async def standings(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
+        """How these stand now, in their order."""
+        ...
+
+    async def raise_by(self, more: Raise) -> None:
+        """Allow more in one window of a budget; nothing happens when this was done before."""
+        ...
+
+    async def reserved(self, tenant: str, run_id: str) -> Sequence[Reservation]:
+        """The reservations of a run that are not settled."""
+        ...
+
+    async def lease(self, wish: Wish, holder: str) -> Chunk | Shortage | None:
+        """Take a part of a budget, or hear why there is too little; None when it limits nothing any more."""
+        ...
+
+    async def give_back(self, chunk_id: str) -> None:
+        """Close a chunk of which nothing is reserved by this process any more."""
+        ...
+
+    async def shrink(self, chunk_id: str, keep: Amount) -> None:
+        """Give back what of a chunk is over `keep`."""
+        ...
+
+    async def renew(self, holder: str) -> tuple[frozenset[str], frozenset[str]]:
+        """Say that the holder lives: the chunks that it still has, and those of them that others wait for."""
+        ...
+
+    async def reclaim(self, holder: str, seconds: float) -> int:
+        """Take the chunks of others that were silent for so long; answers how many."""
         ...

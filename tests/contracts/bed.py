@@ -17,9 +17,10 @@ from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
-from ripieno.ports import Clock, DeadLetters, Dispatch, Journal, Outbox, Records, Replies
+from ripieno.ports import Books, Clock, DeadLetters, Dispatch, Journal, Outbox, Records, Replies
+from ripieno.store.budgets import StoredBooks
 from ripieno.store.dispatch_local import LocalDispatch
-from ripieno.store.embedded import open_store
+from ripieno.store.embedded import EmbeddedStore, open_store
 from ripieno.store.postgres.dispatch import ANYTHING
 from ripieno.store.postgres.opening import PostgresStore, open_postgres
 from ripieno.testing.fake_clock import FakeClock
@@ -172,6 +173,13 @@ class Bed:
         )
         await self.append(run, key, interrupts=(asked,))
         return interrupt_id
+
+    @property
+    def books(self) -> Books:
+        if isinstance(self.store, EmbeddedStore | PostgresStore):
+            return StoredBooks(self.store.frames)
+        assert isinstance(self.store, MemoryStore)
+        return self.store.books
 
     async def row(self, run: Run) -> Run:
         return await self.records.run(TENANT, run.id)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
+from ripieno.domain.budgets import Reservation, Settlement
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import Interrupt, NewInterrupt
@@ -32,7 +33,7 @@ class Append:
     """What one leg wants to commit at once.
 
     With `intents`, the batch is refused when the run is being cancelled or held. `consumed` are the inbox rows of
-    which the entries are the trace.
+    which the entries are the trace. `reserves` may come without an entry; one that is there already stays as it is.
     """
 
     run_id: str
@@ -43,6 +44,8 @@ class Append:
     interrupts: tuple[NewInterrupt, ...] = ()
     children: tuple[NewRun, ...] = ()
     consumed: tuple[int, ...] = ()
+    reserves: tuple[Reservation, ...] = ()
+    settles: tuple[Settlement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

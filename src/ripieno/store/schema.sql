@@ -3,6 +3,75 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE budget_accounts (
+	tenant TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	period TEXT NOT NULL, 
+	since BIGINT NOT NULL, 
+	spent_usd BIGINT NOT NULL, 
+	spent_tokens BIGINT NOT NULL, 
+	spent_seconds BIGINT NOT NULL, 
+	spent_effects BIGINT NOT NULL, 
+	leased_usd BIGINT NOT NULL, 
+	leased_tokens BIGINT NOT NULL, 
+	leased_seconds BIGINT NOT NULL, 
+	leased_effects BIGINT NOT NULL, 
+	raised_usd BIGINT NOT NULL, 
+	raised_tokens BIGINT NOT NULL, 
+	raised_seconds BIGINT NOT NULL, 
+	raised_effects BIGINT NOT NULL, 
+	warned BOOLEAN NOT NULL, 
+	wanted_at BIGINT, 
+	PRIMARY KEY (tenant, scope, period, since)
+);
+
+CREATE TABLE budget_chunks (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	period TEXT NOT NULL, 
+	since BIGINT NOT NULL, 
+	holder TEXT NOT NULL, 
+	seen_at BIGINT NOT NULL, 
+	usd BIGINT NOT NULL, 
+	tokens BIGINT NOT NULL, 
+	seconds BIGINT NOT NULL, 
+	effects BIGINT NOT NULL, 
+	PRIMARY KEY (id)
+);
+
+CREATE INDEX budget_chunks_by_account ON budget_chunks (tenant, scope, period);
+
+CREATE INDEX budget_chunks_by_holder ON budget_chunks (holder);
+
+CREATE TABLE budget_raises (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	period TEXT NOT NULL, 
+	since BIGINT NOT NULL, 
+	measure TEXT NOT NULL, 
+	amount BIGINT NOT NULL, 
+	raised_by TEXT NOT NULL, 
+	at BIGINT NOT NULL, 
+	PRIMARY KEY (id)
+);
+
+CREATE TABLE budgets (
+	tenant TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	period TEXT NOT NULL, 
+	usd BIGINT, 
+	tokens BIGINT, 
+	seconds BIGINT, 
+	effects BIGINT, 
+	on_exceeded TEXT NOT NULL, 
+	warn_at FLOAT NOT NULL, 
+	set_by TEXT NOT NULL, 
+	set_at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, scope, period)
+);
+
 CREATE TABLE dead_letters (
 	id TEXT NOT NULL, 
 	tenant TEXT NOT NULL, 
@@ -131,6 +200,27 @@ CREATE TABLE replies (
 );
 
 CREATE INDEX replies_by_age ON replies (at);
+
+CREATE TABLE reservations (
+	run_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	period TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	since BIGINT NOT NULL, 
+	chunk_id TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	usd BIGINT NOT NULL, 
+	tokens BIGINT NOT NULL, 
+	seconds BIGINT NOT NULL, 
+	effects BIGINT NOT NULL, 
+	at BIGINT NOT NULL, 
+	PRIMARY KEY (run_id, "key", scope, period)
+);
+
+CREATE INDEX reservations_by_chunk ON reservations (chunk_id);
+
+CREATE INDEX reservations_by_scope ON reservations (tenant, scope);
 
 CREATE TABLE runs (
 	id TEXT NOT NULL, 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -311,3 +312,91 @@ leftovers = Table(
     # A run that was deleted, and of which rows in other tables may still be there.
     Column("run_id", Word, primary_key=True),
 )
+
+
+def _amounts(prefix: str = "", *, nullable: bool = False) -> list[Column[Any]]:
+    """One column for each measure, in whole units."""
+    return [
+        Column(f"{prefix}{measure}", BigInteger, nullable=nullable)
+        for measure in ("usd", "tokens", "seconds", "effects")
+    ]
+
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("scope", Word, nullable=False),
+    Column("period", Word, nullable=False),
+    *_amounts(nullable=True),
+    Column("on_exceeded", Word, nullable=False),
+    Column("warn_at", Float, nullable=False),
+    Column("set_by", Word, nullable=False),
+    Column("set_at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "scope", "period"),
+)
+
+# The sums of a budget in one window: settled, out with workers, allowed on top. No journal transaction touches them.
+budget_accounts = Table(
+    "budget_accounts",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("scope", Word, nullable=False),
+    Column("period", Word, nullable=False),
+    Column("since", Stamp, nullable=False),
+    *_amounts("spent_"),
+    *_amounts("leased_"),
+    *_amounts("raised_"),
+    Column("warned", Boolean, nullable=False),
+    # Somebody found too little: workers give back what they do not need.
+    Column("wanted_at", Stamp),
+    PrimaryKeyConstraint("tenant", "scope", "period", "since"),
+)
+
+budget_chunks = Table(
+    "budget_chunks",
+    metadata,
+    Column("id", Word, primary_key=True),
+    Column("tenant", Word, nullable=False),
+    Column("scope", Word, nullable=False),
+    Column("period", Word, nullable=False),
+    Column("since", Stamp, nullable=False),
+    Column("holder", Word, nullable=False),
+    Column("seen_at", Stamp, nullable=False),
+    *_amounts(),
+)
+Index("budget_chunks_by_account", budget_chunks.c.tenant, budget_chunks.c.scope, budget_chunks.c.period)
+Index("budget_chunks_by_holder", budget_chunks.c.holder)
+
+budget_raises = Table(
+    "budget_raises",
+    metadata,
+    Column("id", Word, primary_key=True),
+    Column("tenant", Word, nullable=False),
+    Column("scope", Word, nullable=False),
+    Column("period", Word, nullable=False),
+    Column("since", Stamp, nullable=False),
+    Column("measure", Word, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("raised_by", Word, nullable=False),
+    Column("at", Stamp, nullable=False),
+)
+
+# Written and settled with the entries of their run. Settled, the amounts are what was really used.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("run_id", Word, nullable=False),
+    Column("key", Word, nullable=False),
+    Column("scope", Word, nullable=False),
+    Column("period", Word, nullable=False),
+    Column("tenant", Word, nullable=False),
+    Column("since", Stamp, nullable=False),
+    Column("chunk_id", Word, nullable=False),
+    Column("state", Word, nullable=False),
+    *_amounts(),
+    Column("at", Stamp, nullable=False),
+    PrimaryKeyConstraint("run_id", "key", "scope", "period"),
+)
+Index("reservations_by_chunk", reservations.c.chunk_id)
+Index("reservations_by_scope", reservations.c.tenant, reservations.c.scope)

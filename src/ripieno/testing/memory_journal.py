@@ -41,18 +41,19 @@ from ripieno.domain.jsons import JsonObject, encode
 from ripieno.domain.principals import SYSTEM
 from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
+from ripieno.testing.memory_books import MemoryBooks
 from ripieno.testing.memory_dead_letters import MemoryDeadLetters
 from ripieno.testing.memory_outbox import MemoryOutbox
 from ripieno.testing.memory_records import MemoryRecords
 from ripieno.testing.memory_replies import MemoryReplies
-from ripieno.testing.memory_state import WAITING, Draft, Letter, Memory, RunState, copied
+from ripieno.testing.memory_state import WAITING, Draft, Letter, Memory, RunState, copied, spend
 
 LANES = ("interactive", "default", "batch")
 GRACE = timedelta(seconds=5)
 
 
 class MemoryStore:
-    """The three ports of a store over one memory."""
+    """The ports of a store over one memory."""
 
     def __init__(self, clock: Clock, dispatch: Dispatch) -> None:
         memory = Memory()
@@ -61,6 +62,7 @@ class MemoryStore:
         self.replies = MemoryReplies(clock)
         self.dead_letters = MemoryDeadLetters(memory, clock, dispatch)
         self.outbox = MemoryOutbox(memory)
+        self.books = MemoryBooks(memory, clock)
 
 
 class MemoryJournal:
@@ -148,7 +150,7 @@ class MemoryJournal:
                 state = _settle(state, close, draft.now)
             for n in batch.consumed:
                 state = _consume(state, n)
-            draft.put(state)
+            state = draft.put(spend(state, batch))
             for interrupt in batch.interrupts:
                 _open(draft, state.run, interrupt)
             for child in batch.children:

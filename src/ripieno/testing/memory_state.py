@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from ripieno.domain import dead_letters, jsons
+from ripieno.domain.batches import Append
+from ripieno.domain.budgets import Reservation
 from ripieno.domain.dead_letters import DeadLetter, Recorded
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry
@@ -38,6 +40,14 @@ class Letter:
 
 
 @dataclass(frozen=True)
+class Booked:
+    """A reservation; settled, its amount is what was used."""
+
+    what: Reservation
+    open: bool = True
+
+
+@dataclass(frozen=True)
 class RunState:
     """A run and all that belongs to it. `owner` is who claimed it last, `asked_…` tells of a cancellation."""
 
@@ -45,6 +55,7 @@ class RunState:
     entries: tuple[Entry, ...] = ()
     letters: tuple[Letter, ...] = ()
     effects: tuple[Effect, ...] = ()
+    booked: tuple[Booked, ...] = ()
     owner: str = ""
     asked_by: str = ""
     asked_why: str = ""
@@ -224,8 +235,9 @@ class Draft:
             replace(effect, state=EffectState.UNKNOWN) if effect.state is EffectState.INTENDED else effect
             for effect in state.effects
         )
+        booked = tuple(replace(each, open=False) for each in state.booked)
         state = self.change(
-            replace(state, letters=letters, effects=effects),
+            replace(state, letters=letters, effects=effects, booked=booked),
             status=result.status,
             exit_reason=result.exit_reason,
             result=jsons.decode(RunResult, copied(jsons.encode(result))),
@@ -245,6 +257,20 @@ class Draft:
             body = {"run_id": state.run.id, "result": jsons.encode(result)}
             self.deliver(parent, "child.ended", body, state.run.id)
         return entry
+
+
+def spend(state: RunState, batch: Append) -> RunState:
+    """Write what a batch reserves and settles."""
+    known = {(each.what.key, each.what.scope, each.what.window) for each in state.booked}
+    new = [Booked(one) for one in batch.reserves if (one.key, one.scope, one.window) not in known]
+    used = {one.key: one.amount for one in batch.settles}
+    booked = tuple(
+        Booked(replace(each.what, amount=used[each.what.key]), open=False)
+        if each.open and each.what.key in used
+        else each
+        for each in (*state.booked, *new)
+    )
+    return replace(state, booked=booked)
 
 
 def _merge(view: ChainMap[K, V]) -> None:

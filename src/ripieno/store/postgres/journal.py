@@ -89,10 +89,11 @@ class PostgresJournal:
         return await self._read(runs) if runs else []
 
     async def append(self, batch: Append) -> Sequence[Entry]:
-        if batch.intents:
+        acts = bool(batch.intents or batch.reserves)
+        if acts:
             self._check_lease(batch.run_id, batch.epoch)
         entries = await self._writer.submit(batch)
-        if batch.intents:
+        if acts:
             self._check_lease(batch.run_id, batch.epoch)
         return entries
 

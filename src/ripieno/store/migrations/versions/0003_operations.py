@@ -1,4 +1,4 @@
-"""What operating takes: secrets, dead letters, halts, retention."""
+"""What operating takes: secrets, dead letters, halts, retention, budgets."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +18,7 @@ def upgrade() -> None:
     _dead_letters()
     _halts()
     _retention()
+    _budgets()
 
 
 def downgrade() -> None:
@@ -27,6 +28,8 @@ def downgrade() -> None:
     op.drop_index("outbox_audit", "outbox")
     for table in ("leftovers", "halts", "dead_letters"):
         op.drop_table(table)
+    for name in ("reservations", "budget_raises", "budget_chunks", "budget_accounts", "budgets"):
+        op.drop_table(name)
     op.drop_table("secrets")
 
 
@@ -88,3 +91,79 @@ def _retention() -> None:
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:
     op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
+def _amounts(prefix: str = "", *, nullable: bool = False) -> "list[sa.Column[int]]":
+    names = ("usd", "tokens", "seconds", "effects")
+    return [sa.Column(f"{prefix}{name}", sa.BigInteger(), nullable=nullable) for name in names]
+
+
+def _account() -> "list[sa.Column[str]]":
+    return [sa.Column(name, WORD, nullable=False) for name in ("tenant", "scope", "period")]
+
+
+def _budgets() -> None:
+    op.create_table(
+        "budgets",
+        *_account(),
+        *_amounts(nullable=True),
+        sa.Column("on_exceeded", WORD, nullable=False),
+        sa.Column("warn_at", sa.Float(), nullable=False),
+        sa.Column("set_by", WORD, nullable=False),
+        sa.Column("set_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "scope", "period"),
+    )
+    op.create_table(
+        "budget_accounts",
+        *_account(),
+        sa.Column("since", STAMP, nullable=False),
+        *_amounts("spent_"),
+        *_amounts("leased_"),
+        *_amounts("raised_"),
+        sa.Column("warned", sa.Boolean(), nullable=False),
+        sa.Column("wanted_at", STAMP),
+        sa.PrimaryKeyConstraint("tenant", "scope", "period", "since"),
+    )
+    op.create_table(
+        "budget_chunks",
+        sa.Column("id", WORD, nullable=False),
+        *_account(),
+        sa.Column("since", STAMP, nullable=False),
+        sa.Column("holder", WORD, nullable=False),
+        sa.Column("seen_at", STAMP, nullable=False),
+        *_amounts(),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("budget_chunks_by_account", "budget_chunks", ["tenant", "scope", "period"])
+    op.create_index("budget_chunks_by_holder", "budget_chunks", ["holder"])
+    op.create_table(
+        "budget_raises",
+        sa.Column("id", WORD, nullable=False),
+        *_account(),
+        sa.Column("since", STAMP, nullable=False),
+        sa.Column("measure", WORD, nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("raised_by", WORD, nullable=False),
+        sa.Column("at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    _reservations()
+
+
+def _reservations() -> None:
+    op.create_table(
+        "reservations",
+        sa.Column("run_id", WORD, nullable=False),
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("scope", WORD, nullable=False),
+        sa.Column("period", WORD, nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("since", STAMP, nullable=False),
+        sa.Column("chunk_id", WORD, nullable=False),
+        sa.Column("state", WORD, nullable=False),
+        *_amounts(),
+        sa.Column("at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "key", "scope", "period"),
+    )
+    op.create_index("reservations_by_chunk", "reservations", ["chunk_id"])
+    op.create_index("reservations_by_scope", "reservations", ["tenant", "scope"])

@@ -14,6 +14,7 @@ from ripieno.domain.entries import Entry
 from ripieno.domain.interrupts import NewInterrupt
 from ripieno.domain.runs import NewRun
 from ripieno.store.bodies import dump
+from ripieno.store.postgres.verbs import spend
 from ripieno.store.postgres.verbs.start import INSERT as START_CHILDREN
 from ripieno.store.postgres.verbs.start import NEW_RUN, parameters
 
@@ -33,6 +34,7 @@ CHILD = f"parent text, {NEW_RUN}"
 
 SECTIONS = (RUN, ENTRY, INTENT, CLOSE, CONSUMED)
 MORE_SECTIONS = (INTERRUPT, CHILD)
+MONEY_SECTIONS = (spend.RESERVED, spend.SETTLED)
 
 
 def _unnested(section: str, first: int) -> str:
@@ -51,7 +53,7 @@ def _tables(sections: Sequence[str]) -> dict[str, str]:
     return tables
 
 
-_TABLE = _tables((*SECTIONS, *MORE_SECTIONS))
+_TABLE = _tables((*SECTIONS, *MORE_SECTIONS, *MONEY_SECTIONS))
 
 # The run as it is once it is locked decides. What is to be closed or consumed must be open: a run with anything else
 # in its part of the batch is left out, and looked at alone.
@@ -135,12 +137,18 @@ new AS (SELECT given.* FROM {_TABLE[CHILD]} JOIN kept ON kept.run_id = given.par
 APPEND = f"{KEPT}, {WRITE} SELECT kept.run_id, stamp.now, ''::text AS child FROM kept, stamp"  # noqa: S608
 """For batches without interrupts and children: nearly all."""
 
-APPEND_ALL = f"""
-{KEPT}, {WRITE}, {REACH_OUT}
+_ALL_KEPT = """
 SELECT kept.run_id, stamp.now, ''::text AS child FROM kept, stamp
 UNION ALL SELECT inserted.parent_id, stamp.now, inserted.id FROM inserted, stamp
-"""  # noqa: S608
+"""
 """The rows without a child are the runs that were kept, the others the children that are new."""
+
+APPEND_MORE = f"{KEPT}, {WRITE}, {REACH_OUT} {_ALL_KEPT}"
+
+BOOK = spend.book(_TABLE[spend.RESERVED], _TABLE[spend.SETTLED])
+
+APPEND_ALL = f"{KEPT}, {WRITE}, {REACH_OUT}, {BOOK} {_ALL_KEPT}"
+"""For batches in which a run spends from a budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +203,15 @@ def statement(numbered: Sequence[tuple[Part, int]], now: datetime | None) -> tup
         [(one.batch.run_id, n) for one, _ in numbered for n in one.batch.consumed],
     ]
     sections, sql = SECTIONS, APPEND
-    if any(one.interrupts or one.children for one, _ in numbered):
-        sections, sql = (*SECTIONS, *MORE_SECTIONS), APPEND_ALL
+    spends = any(one.batch.reserves or one.batch.settles for one, _ in numbered)
+    if spends or any(one.interrupts or one.children for one, _ in numbered):
+        sections, sql = (*sections, *MORE_SECTIONS), APPEND_MORE
         rows.append([row for one, _ in numbered for row in one.interrupts])
         rows.append([row for one, _ in numbered for row in one.children])
+    if spends:
+        sections, sql = (*sections, *MONEY_SECTIONS), APPEND_ALL
+        rows.append([row for one, _ in numbered for row in spend.reserved(one.batch)])
+        rows.append([row for one, _ in numbered for row in spend.settled(one.batch)])
     columns = (_columns(part, section) for part, section in zip(rows, sections, strict=True))
     return sql, [now, *chain.from_iterable(columns)]
 

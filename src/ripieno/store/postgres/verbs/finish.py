@@ -14,6 +14,7 @@ from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.verbs.bury import BURY
 from ripieno.store.postgres.verbs.fenced import ENDED, WAITING
+from ripieno.store.postgres.verbs.spend import SETTLE_REST
 
 CHILD_ENDED = "child.ended"
 
@@ -22,7 +23,7 @@ TRIES = 20
 # $3 is the epoch of the leg that ends its run; without it the run has no leg, or loses it, and gets a new epoch.
 END = f"""
 WITH locked AS MATERIALIZED (
-  SELECT id, tenant, status, epoch, last_seq, inbox_seq, parent_id, hold FROM runs
+  SELECT id, tenant, status, epoch, last_seq, inbox_seq, parent_id, hold, updated_at FROM runs
   WHERE id = ANY(ARRAY[$2::text, (SELECT parent_id FROM runs WHERE id = $2)]) ORDER BY id FOR NO KEY UPDATE
 ),
 stamp AS MATERIALIZED (
@@ -34,7 +35,8 @@ mine AS MATERIALIZED (
 ),
 fit AS MATERIALIZED (
   SELECT mine.* FROM mine JOIN runs AS seen ON seen.id = mine.id
-    AND (seen.epoch, seen.last_seq, seen.inbox_seq) = (mine.epoch, mine.last_seq, mine.inbox_seq)
+    AND (seen.epoch, seen.last_seq, seen.inbox_seq, seen.updated_at)
+      = (mine.epoch, mine.last_seq, mine.inbox_seq, mine.updated_at)
 ),
 ended AS (
   UPDATE runs SET status = $6, exit_reason = $7, result = $8, last_seq = fit.last_seq + 1,
@@ -57,6 +59,7 @@ lost AS (  -- nobody is left who could say whether these happened
   UPDATE effects SET state = 'unknown' FROM fit WHERE effects.run_id = fit.id AND effects.state = 'intended'
 ),
 {BURY},
+{SETTLE_REST},
 told AS (
   INSERT INTO outbox (tenant, type, run_id, body, at)
   SELECT ended.tenant, 'run.ended', ended.id, json_build_object('status', $6::text, 'exit_reason', $7::text), stamp.now

@@ -9,7 +9,7 @@ from ripieno.domain.interrupts import NewInterrupt
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction
-from ripieno.store.sqlite.verbs import fenced, start
+from ripieno.store.sqlite.verbs import fenced, spend, start
 
 # The fence: only the epoch's holder gets numbers. Reading first and writing then is faster than RETURNING.
 STANDING = "SELECT last_seq, tenant, hold, cancel_at FROM runs WHERE id = ? AND epoch = ? AND status = 'running'"
@@ -65,6 +65,7 @@ def append(tx: Transaction, batch: Append) -> list[Entry]:
         _close(tx, run_id, close)
     for n in batch.consumed:
         _consume(tx, run_id, n)
+    spend.book(tx, tenant, batch)
     _reach_out(tx, tenant, batch)
     tx.hint(run_id, HintKind.PROGRESS)
     return entries

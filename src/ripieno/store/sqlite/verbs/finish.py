@@ -8,7 +8,7 @@ from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import TERMINAL, ExitReason, RunError, RunResult, RunStatus
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.transaction import Transaction
-from ripieno.store.sqlite.verbs import append, bury, fenced, send
+from ripieno.store.sqlite.verbs import append, bury, fenced, send, spend
 
 CHILD_ENDED = "child.ended"
 
@@ -56,7 +56,7 @@ def end(tx: Transaction, run: Row, epoch: int, ending: NewEntry, result: RunResu
         "now": tx.micros,
     }
     tx.run(END, values)
-    for statement in (VOID_INTERRUPTS, DROP_UNREAD, LOSE_INTENTS):
+    for statement in (VOID_INTERRUPTS, DROP_UNREAD, LOSE_INTENTS, spend.SETTLE_REST):
         tx.run(statement, (run_id,))
     told = {"status": result.status, "exit_reason": result.exit_reason}
     tx.tell(run["tenant"], "run.ended", run_id, told)
