@@ -18,6 +18,7 @@ import psutil
 
 from bench.programs import ROOT, BenchFailed, run_json
 from bench.report import Aim, Report, Table
+from bench.sizes import Size
 
 MODULES = ("ripieno.cli", "ripieno.server.app", "ripieno.bootstrap")
 SHOWN = 12
@@ -45,14 +46,14 @@ class Start:
     stopped: float
 
 
-def measure(folder: Path, *, long: bool) -> Report:
+def measure(folder: Path, size: Size) -> Report:
     """Import and start, several times.
 
     Raises:
         BenchFailed: Something does not import, or the server does not become healthy or does not stop.
     """
-    imports = {name: _import_ms(name, 9 if long else 5) for name in MODULES}
-    starts = [_start(folder / str(number)) for number in range(9 if long else 4)]
+    imports = {name: _import_ms(name, size.of(2, 5, 9)) for name in MODULES}
+    starts = [_start(folder / str(number)) for number in range(size.of(2, 4, 9))]
     packages = _packages()
     return _report(imports, starts[1:], packages)  # the first one may have had to compile
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.programs import run_json
 from bench.report import Aim, Report, Table
 from bench.servers import ScriptedServer, scripted_server
+from bench.sizes import Size
 from bench.spread import spread
 
 RUNS = {1: 100, 50: 500, 200: 1000}
@@ -29,13 +30,13 @@ class Round:
     client_cpu_seconds: float
 
 
-def measure(folder: Path, *, long: bool) -> Report:
+def measure(folder: Path, size: Size) -> Report:
     """Load the server.
 
     Raises:
         BenchFailed: A run did not complete, or is not whole in the server's database.
     """
-    return asyncio.run(_measure(folder, rounds=9 if long else 3))
+    return asyncio.run(_measure(folder, rounds=size.of(1, 3, 9)))
 
 
 async def _measure(folder: Path, rounds: int) -> Report:

@@ -2,12 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from bench import latency_dispatch
 from bench.goals import AGENT, ENTRIES, SLOWLY, WHEN
+from bench.latency_dispatch import Delays
 from bench.programs import BenchFailed
 from bench.report import Aim, Report, Table
 from bench.servers import ScriptedServer, scripted_server
+from bench.sizes import Size
 from bench.spread import spread
 from bench.wire import Connection
 
@@ -15,16 +21,19 @@ SLOTS = 100
 WARM_UP = 20
 
 
-def measure(folder: Path, *, long: bool) -> Report:
+def measure(folder: Path, size: Size) -> Report:
     """Ask, one request after the other.
 
     Raises:
         BenchFailed: A run did not complete, or a reader missed an entry.
     """
-    return asyncio.run(_measure(folder, starts=1000 if long else 300, streams=100 if long else 30))
+    starts, streams = size.of(100, 300, 1000), size.of(10, 30, 100)
+    start_ms, stream_ms = asyncio.run(_measure(folder / "http", starts, streams))
+    ways = latency_dispatch.measure(folder, size.of(50, 200, 1000))
+    return report(start_ms, stream_ms, ways)
 
 
-async def _measure(folder: Path, starts: int, streams: int) -> Report:
+async def _measure(folder: Path, starts: int, streams: int) -> tuple[list[float], list[float]]:
     async with scripted_server(folder, SLOTS) as server:
         async with Connection.to(server.url) as connection:
             for _ in range(WARM_UP):
@@ -33,7 +42,7 @@ async def _measure(folder: Path, starts: int, streams: int) -> Report:
         seen = [await _follow(server) for _ in range(streams)]
         await server.stop()
     stream_ms = [delay for run_id, times in seen for delay in _delays(server.commits[run_id], times)]
-    return _report(start_ms, stream_ms)
+    return start_ms, stream_ms
 
 
 async def _start(connection: Connection) -> float:
@@ -69,7 +78,8 @@ def _delays(commits: list[int], times: dict[int, int]) -> list[float]:
     return [(times[seq] - at) / 1e6 for seq, at in enumerate(commits, 1) if at > times[0]]
 
 
-def _report(start_ms: list[float], stream_ms: list[float]) -> Report:
+def report(start_ms: list[float], stream_ms: list[float], ways: Mapping[str, Delays | None]) -> Report:
+    """Tables and aims of all that was measured, in milliseconds."""
     named = {"POST to first model call": start_ms, "commit to SSE reader": stream_ms}
     spreads = {name: spread(values) for name, values in named.items()}
     rows = [[name, one.p50, one.p95, one.p99, len(named[name])] for name, one in spreads.items()]
@@ -78,6 +88,13 @@ def _report(start_ms: list[float], stream_ms: list[float]) -> Report:
         Aim("POST to first model call, p95", spreads["POST to first model call"].p95, 10, "ms", at_most=True),
         Aim("commit to SSE reader, p95", spreads["commit to SSE reader"].p95, 20, "ms", at_most=True),
     ]
-    notes = ("One run at a time, server and client each in a process of their own, over loopback.",)
-    numbers = {name: {"p50": one.p50, "p95": one.p95, "p99": one.p99} for name, one in spreads.items()}
-    return Report("latency: how soon", [Table(columns, rows)], aims, notes, numbers)
+    aims += latency_dispatch.aims(ways)
+    notes = (
+        "One run at a time. First table: over HTTP on SQLite, server and client each in a process of their own.",
+        "The others: without HTTP; one process starts runs and follows them, and where it is not `in process` another",
+        "works on them, on PostgreSQL. News: the outbox row of a run's start, and its number in the order of all news.",
+    )
+    numbers: dict[str, Any] = {name: {"p50": one.p50, "p95": one.p95, "p99": one.p99} for name, one in spreads.items()}
+    numbers["ways"] = {way: asdict(delays) if delays else None for way, delays in ways.items()}
+    tables = [Table(columns, rows), *latency_dispatch.tables(ways)]
+    return Report("latency: how soon", tables, aims, notes, numbers)

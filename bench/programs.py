@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from threading import Timer
@@ -29,17 +29,25 @@ class BenchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Do `runs` runs, `concurrency` at a time, in a database below `folder`."""
+    """Do `runs` runs of `steps` steps, `concurrency` at a time. Without a database: on SQLite below `folder`."""
 
     concurrency: int
     runs: int
     folder: str
+    database: str = ""
+    steps: int = STEPS
+
+    @property
+    def all_steps(self) -> int:
+        """How many steps the job has."""
+        return self.runs * self.steps
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of a job. `gaps_ms` are the times from one committed step of a run to its next.
+    """What came of a job. `gaps_ms` are the times from one committed step of a run to its next, run after run.
 
+    `cpu_ms` is what the process used in each of them; it says something where one run is under way at a time.
     `commits` counts everything that was written durably, also what is no step (the start, the last answer, the end).
     """
 
@@ -48,32 +56,32 @@ class Measured:
     seconds: float
     cpu_seconds: float
     gaps_ms: list[float]
+    cpu_ms: list[float] = field(default_factory=list[float])
 
 
 class Stopwatch:
     """Times since the start, and the moments at which each run's steps were committed."""
 
-    def __init__(self) -> None:
-        self._moments: dict[str, list[float]] = {}
+    def __init__(self, steps: int = STEPS) -> None:
+        self._steps = steps
+        self._moments: dict[str, list[tuple[float, float]]] = {}
         self._began = time.perf_counter()
         self._cpu_began = time.process_time()
 
     def committed(self, run: str) -> None:
         """Note that a step of the run is on disk now."""
-        self._moments.setdefault(run, []).append(time.perf_counter())
+        self._moments.setdefault(run, []).append((time.perf_counter(), time.process_time()))
 
     def stop(self, *, steps: int, commits: int) -> Measured:
-        """The measurement, ending now. Of each run the first `STEPS` steps count."""
+        """The measurement, ending now. Of each run the first steps count, as many as it has."""
         seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu_began
-        gaps = [
-            (after - before) * 1000
-            for moments in self._moments.values()
-            for before, after in pairwise(moments[: STEPS + 1])
-        ]
-        return Measured(steps, commits, seconds, cpu, gaps)
+        pairs = [pair for moments in self._moments.values() for pair in pairwise(moments[: self._steps + 1])]
+        gaps = [(after - before) * 1000 for (before, _), (after, _) in pairs]
+        used = [(after - before) * 1000 for (_, before), (_, after) in pairs]
+        return Measured(steps, commits, seconds, cpu, gaps, used)
 
 
-async def closed_loop(concurrency: int, runs: int, one: Callable[[int], Awaitable[None]]) -> None:
+async def closed_loop(concurrency: int, runs: int, one: Callable[[int], Awaitable[Any]]) -> None:
     """Keep `concurrency` runs under way until `runs` were done."""
     numbers = iter(range(runs))
 
@@ -137,8 +145,8 @@ class Program:
         if not line:
             raise BenchFailed(f"{self._module} gave no answer to {job} within {seconds:g} s; its own words are above")
         measured = Measured(**json.loads(line))
-        if measured.steps != job.runs * STEPS:
-            raise BenchFailed(f"{self._module} lost steps: {measured.steps} of {job.runs * STEPS} in {job}")
+        if measured.steps != job.all_steps:
+            raise BenchFailed(f"{self._module} lost steps: {measured.steps} of {job.all_steps} in {job}")
         return measured
 
 

@@ -1,55 +1,91 @@
-"""The agent that the benches run: a model that takes no time and a tool that does nothing.
+"""The agent that the benches run: a model that takes no time, unless asked to, and a tool that does nothing.
 
 Everything else is the real platform as `bootstrap` puts it together. The goal says which script is played.
 """
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bench.goals import AGENT, CALLS, SLOWLY, WHEN
+from pydantic import SecretStr
+
+from bench.goals import AGENT, ASK, WHEN, parts
 from ripieno.bootstrap import Extras
 from ripieno.domain.effects import EffectClass
-from ripieno.domain.messages import ModelRequest, Reply, UserMessage
-from ripieno.settings import Settings, WorkerSettings
-from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
+from ripieno.domain.messages import ModelRequest, Reply, ToolMessage, UserMessage
+from ripieno.settings import Role, Settings, WorkerSettings
+from ripieno.testing.scripted_model import ScriptedModel, calls, says
 from ripieno.tools.functions import FunctionToolset, tool
-
-PACE_SECONDS = 0.02
 
 DEFINITION = """\
 name: bench
 description: Looks up words.
 instructions: You look up words with your tool, one after the other, and then say so.
-tools: ["words.*"]
-limits: {max_turns: 10}
+tools: ["words.*", "person.ask"]
+limits: {max_turns: 1000}
 """
 
 
-def settings(folder: Path, slots: int) -> Settings:
-    """Settings for a platform in an empty folder, in which the one agent is defined."""
-    agents = folder / "config" / "agents"
-    agents.mkdir(parents=True)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a platform keeps its rows and sends its hints. Without a database: SQLite in the folder."""
+
+    folder: Path
+    database: str = ""
+    dispatch: str = ""
+    role: Role = "all"
+    slots: int = 100
+
+
+def settings(place: Place) -> Settings:
+    """Settings for a platform in which the one agent is defined."""
+    agents = place.folder / "config" / "agents"
+    agents.mkdir(parents=True, exist_ok=True)
     (agents / f"{AGENT}.yaml").write_text(DEFINITION)
-    return Settings(port=0, data=folder / "data", config=folder / "config", worker=WorkerSettings(slots=slots))
+    shared: dict[str, Any] = {"role": place.role} if place.database else {}
+    if place.database:
+        shared["database_url"] = SecretStr(place.database)
+    if place.dispatch:
+        shared["dispatch_url"] = SecretStr(place.dispatch)
+    return Settings(
+        port=0,
+        data=place.folder / "data",
+        config=place.folder / "config",
+        worker=WorkerSettings(slots=place.slots),
+        **shared,
+    )
 
 
-def extras() -> Extras:
+def extras(*, work: bool = True) -> Extras:
     """The scripted model and its tools."""
     model = ScriptedModel(reply, record=False)
-    return Extras(toolsets={"words": FunctionToolset("words", [look_up, look_up_slowly])}, model=model)
+    toolsets = {"words": FunctionToolset("words", [look_up, look_up_slowly])}
+    return Extras(toolsets=toolsets, model=model, work=work)
 
 
-def reply(request: ModelRequest) -> Reply:
-    """Play the script that the goal names."""
-    goal = next(message.text for message in request.messages if isinstance(message, UserMessage))
-    turn = turn_of(request)
-    if goal == WHEN:
+async def reply(request: ModelRequest) -> Reply:
+    """Play the script that the goal names. What this costs does not grow with the conversation."""
+    _, goal, *talk = request.messages
+    assert isinstance(goal, UserMessage)
+    if goal.text == WHEN or (goal.text == ASK and talk):
         return says(str(time.monotonic_ns()))
-    if turn == CALLS:
-        return says("Five words were looked up [t5c0].")
-    name = "words.look_up_slowly" if goal == SLOWLY else "words.look_up"
-    return calls((name, {"word": f"word {turn}"}))
+    if goal.text == ASK:
+        return calls(("person.ask", {"question": "Shall I?"}))
+    words, think_ms, work_ms = parts(goal.text)
+    if think_ms:
+        await asyncio.sleep(think_ms / 1000)
+    turn = len(talk) // 2
+    if turn >= words:
+        return says(f"The words were looked up [{evidence(talk[-1])}].")
+    if work_ms:
+        return calls(("words.look_up_slowly", {"word": f"word {turn}", "ms": work_ms}))
+    return calls(("words.look_up", {"word": f"word {turn}"}))
+
+
+def evidence(message: object) -> str:
+    return message.evidence_id if isinstance(message, ToolMessage) else ""
 
 
 @tool(effect=EffectClass.READ)
@@ -63,11 +99,12 @@ async def look_up(word: str) -> str:
 
 
 @tool(effect=EffectClass.READ)
-async def look_up_slowly(word: str) -> str:
+async def look_up_slowly(word: str, ms: float) -> str:
     """Look up one word, at leisure.
 
     Args:
         word: The word.
+        ms: How long to take for it.
     """
-    await asyncio.sleep(PACE_SECONDS)
+    await asyncio.sleep(ms / 1000)
     return f"{word}: found"

@@ -22,7 +22,10 @@ async def main(folder: Path, slots: int) -> None:
         if hint.kind is HintKind.PROGRESS:
             commits.setdefault(hint.run_id, []).append(time.monotonic_ns())
 
-    async with serving_platform(scripted.settings(folder, slots), scripted.extras()) as (url, platform):
+    async with serving_platform(scripted.settings(scripted.Place(folder, slots=slots)), scripted.extras()) as (
+        url,
+        platform,
+    ):
         platform.ports.dispatch.subscribe(hear)
         print(json.dumps({"url": url}), flush=True)
         await asyncio.to_thread(sys.stdin.read)

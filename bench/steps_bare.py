@@ -1,4 +1,4 @@
-"""The limit that the engine is measured against: one row for each step through the same writer, and nothing else.
+"""The limit that the engine is measured against on SQLite: one row a step through the same writer, and nothing else.
 
 As many tasks as there are runs each insert a row, wait for its commit, and insert the next.
 """
@@ -7,7 +7,7 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
-from bench.programs import STEPS, Job, Measured, Stopwatch, closed_loop, serve
+from bench.programs import Job, Measured, Stopwatch, closed_loop, serve
 from ripieno.clock import SystemClock
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.sqlite import connection
@@ -28,13 +28,13 @@ async def perform(job: Job) -> Measured:
 
     async def run(number: int) -> None:
         watch.committed(str(number))
-        for seq in range(STEPS):
+        for seq in range(job.steps):
             await writer.submit(insert, number, seq)
             watch.committed(str(number))
 
     watch = Stopwatch()
     await closed_loop(job.concurrency, job.runs, run)
-    measured = watch.stop(steps=job.runs * STEPS, commits=job.runs * STEPS)
+    measured = watch.stop(steps=job.all_steps, commits=job.all_steps)
     await asyncio.to_thread(writer.close)
     with sqlite3.connect(path) as checking:
         (steps,) = checking.execute("SELECT count(*) FROM steps").fetchone()

@@ -1,11 +1,14 @@
-"""Ripieno's side of `steps`: whole runs through the engine, on SQLite on disk."""
+"""Ripieno's side of `steps` and `longrun`: whole runs through the engine, on SQLite on disk or on PostgreSQL."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
+
 from bench import scripted
-from bench.goals import AGENT, ENTRIES, LOOK_UP
-from bench.programs import STEPS, BenchFailed, Job, Measured, Stopwatch, closed_loop, serve
+from bench.goals import AGENT, entries, look_up
+from bench.programs import BenchFailed, Job, Measured, Stopwatch, closed_loop, serve
 from ripieno.bootstrap import Platform, opened
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.principals import Principal
@@ -14,6 +17,7 @@ from ripieno.engine.api import StartRun
 
 SOMEBODY = Principal("bench")
 PATIENCE_SECONDS = 300.0
+COUNT = "SELECT count(*) FROM entries GROUP BY run_id"
 
 
 async def perform(job: Job) -> Measured:
@@ -22,36 +26,47 @@ async def perform(job: Job) -> Measured:
     Raises:
         BenchFailed: A run did not complete.
     """
-    folder = Path(job.folder)
-    async with opened(scripted.settings(folder, slots=job.concurrency), scripted.extras()) as platform:
-        await run(platform)  # the warm-up
-        watch = Stopwatch()
+    place = scripted.Place(Path(job.folder), job.database, slots=job.concurrency)
+    async with opened(scripted.settings(place), scripted.extras()) as platform:
+        await run(platform, job.steps)  # the warm-up
+        watch = Stopwatch(job.steps)
 
         def hear(hint: Hint) -> None:
             if hint.kind is HintKind.PROGRESS:
                 watch.committed(hint.run_id)
 
         platform.ports.dispatch.subscribe(hear)
-        before = counted(folder)
-        await closed_loop(job.concurrency, job.runs, lambda _: run(platform))
+        before = await counted(job)
+        await closed_loop(job.concurrency, job.runs, lambda _: run(platform, job.steps))
         measured = watch.stop(steps=0, commits=0)
-        after = counted(folder)
-    steps, commits = after[0] - before[0], after[1] - before[1]
-    return Measured(steps, commits, measured.seconds, measured.cpu_seconds, measured.gaps_ms)
+        after = await counted(job)
+    return replace(measured, steps=after[0] - before[0], commits=after[1] - before[1])
 
 
-async def run(platform: Platform) -> None:
-    started = await platform.engine.start(StartRun(LOOK_UP, agent=AGENT), SOMEBODY)
+async def run(platform: Platform, steps: int) -> None:
+    started = await platform.engine.start(StartRun(look_up(steps), agent=AGENT), SOMEBODY)
     ended = await platform.engine.wait(SOMEBODY.tenant, started.id, PATIENCE_SECONDS)
     if ended.status is not RunStatus.COMPLETED:
         raise BenchFailed(f"{ended.id} is {ended.status}: {ended.result}")
 
 
-def counted(folder: Path) -> tuple[int, int]:
-    """Steps of whole runs, and all entries, that are in the file."""
-    with sqlite3.connect(folder / "data" / "ripieno.db") as connection:
-        rows = connection.execute("SELECT count(*) FROM entries GROUP BY run_id").fetchall()
-    return sum(count == ENTRIES for (count,) in rows) * STEPS, sum(count for (count,) in rows)
+async def counted(job: Job) -> tuple[int, int]:
+    """Steps of whole runs, and all entries, that are in the database."""
+    counts = await in_postgres(job.database) if job.database else in_file(Path(job.folder) / "data" / "ripieno.db")
+    return sum(count == entries(job.steps) for count in counts) * job.steps, sum(counts)
+
+
+def in_file(path: Path) -> list[int]:
+    with sqlite3.connect(path) as connection:
+        return [count for (count,) in connection.execute(COUNT)]
+
+
+async def in_postgres(url: str) -> list[int]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [row["count"] for row in await connection.fetch(COUNT)]
+    finally:
+        await connection.close()
 
 
 if __name__ == "__main__":
