@@ -26,6 +26,7 @@ from ripieno.ports import Model
 from ripieno.store.postgres.lease import LeaseTimes
 from ripieno.store.postgres.opening import open_postgres
 from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls
 from ripieno.tools import schemas
@@ -72,6 +73,7 @@ async def working(model: Model, endless: Endless, folder: Path) -> AsyncGenerato
         records=store.records,
         replies=store.replies,
         definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",))]),
+        secrets=MemorySecrets(SystemClock()),
         model=model,
         tools=RecordingTools({"shop.pay": Scripted(endless.answer, effect=EffectClass.IRREVERSIBLE)}),
         gate=RiskGate(Risk.HIGH),
