@@ -17,15 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ripieno.domain import ids
 from ripieno.domain.batches import Append, EffectClose, Park
 from ripieno.domain.effects import EffectState
-from ripieno.domain.entries import EntryType, NewEntry
+from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import RipienoError
 from ripieno.domain.filters import InterruptFilter, RunFilter
-from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, InterruptStatus, NewInterrupt
+from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, NewInterrupt
 from ripieno.domain.runs import PARKED, TERMINAL, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.ports import Journal
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.fake_clock import FakeClock
 from tests.contracts.bed import ENDING, STORES, TENANT, Bed, encoded, intent
+from tests.contracts.promises import Promises, Standing
 from tests.servers import postgres
 
 NUMBERS = st.integers(0, 5)
@@ -48,8 +49,7 @@ class Journals(RuleBasedStateMachine):
         self.beds: list[Bed] = []
         self.runs: list[str] = []
         self.turn = 0
-        self.decided: dict[str, tuple[Decision, ...]] = {}
-        self.ended: dict[str, Run] = {}
+        self.promises = Promises()
 
     @initialize()
     def begin(self) -> None:
@@ -135,6 +135,7 @@ class Journals(RuleBasedStateMachine):
             interrupts=(asked,) if asks else (),
         )
         answer = self.all(lambda journal: journal.append(batch))
+        self.heard(batch, answer)
         assert stale == 0 or answer == "leg_lost"
 
     @precondition(lambda self: self.runs)
@@ -144,6 +145,7 @@ class Journals(RuleBasedStateMachine):
         entry = NewEntry(self.key(f"{key}/intent"), EntryType.EFFECT_INTENDED, {})
         batch = Append(run.id, run.epoch, (entry,), intents=(intent(run, key, attempt),))
         answer = self.all(lambda journal: journal.append(batch))
+        self.heard(batch, answer)
         assert not (isinstance(answer, tuple) and (run.hold or run.cancel_at))
 
     @precondition(lambda self: self.runs)
@@ -152,7 +154,7 @@ class Journals(RuleBasedStateMachine):
         run = self.run_of(number)
         entry = NewEntry(self.key(key), EntryType.TOOL_RETURNED, {})
         batch = Append(run.id, run.epoch, (entry,), closes=(EffectClose(key, 1, state),))
-        self.all(lambda journal: journal.append(batch))
+        self.heard(batch, self.all(lambda journal: journal.append(batch)))
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS)
@@ -240,36 +242,25 @@ class Journals(RuleBasedStateMachine):
         if self.beds:
             states = [self.runner.run(self.state(bed)) for bed in self.beds]
             assert all(state == states[0] for state in states)
-            runs, interrupts = states[0]
-            for run, entries, effects in runs:
-                self.check(run, entries, effects)
-            for interrupt in interrupts:
-                self.check_interrupt(interrupt)
+            self.promises.check(*states[0])
 
-    async def state(self, bed: Bed) -> tuple[list[Any], list[Any]]:
-        runs: list[Any] = []
-        for run in await bed.records.runs(TENANT, RunFilter(), 100):
-            entries = await bed.records.entries(TENANT, run.id)
-            runs.append((run, list(entries), list(await bed.records.effects(TENANT, run.id))))
-        return runs, list(await bed.records.interrupts(TENANT, InterruptFilter(), 100))
+    async def state(self, bed: Bed) -> tuple[list[Standing], list[Interrupt]]:
+        return await standing(bed, self.promises), list(await bed.records.interrupts(TENANT, InterruptFilter(), 100))
 
-    def check(self, run: Run, entries: list[Any], effects: list[Any]) -> None:
-        assert [entry.seq for entry in entries] == list(range(1, run.last_seq + 1))
-        epochs = [entry.epoch for entry in entries]
-        assert epochs == sorted(epochs)
-        assert not epochs or epochs[-1] <= run.epoch
-        assert (run.cancel_at is None) or run.status in {RunStatus.RUNNING, *TERMINAL}
-        assert not (run.hold and run.status in {RunStatus.QUEUED, *PARKED - {RunStatus.PAUSED}})
-        if run.status in TERMINAL:
-            assert entries[-1].key == "end"
-            assert all(effect.state is not EffectState.INTENDED for effect in effects)
-            assert self.ended.setdefault(run.id, run) == run, "what has ended changed"
+    def heard(self, batch: Append, answer: Any) -> None:
+        """What the answer to an append promises."""
+        written = cast("Sequence[Entry]", answer) if isinstance(answer, tuple) else None
+        self.promises.heard(batch.run_id, [entry.key for entry in batch.entries], written)
 
-    def check_interrupt(self, interrupt: Interrupt) -> None:
-        if interrupt.decisions:
-            assert len(interrupt.decisions) == 1
-            assert self.decided.setdefault(interrupt.id, interrupt.decisions) == interrupt.decisions
-        assert (interrupt.status is not InterruptStatus.PENDING) or interrupt.run_id not in self.ended
+
+async def standing(bed: Bed, promises: Promises) -> list[Standing]:
+    """All runs of a store, as one that follows them reads them."""
+    found: list[Standing] = []
+    for run in await bed.records.runs(TENANT, RunFilter(), 100):
+        entries = await bed.records.entries(TENANT, run.id)
+        news = await bed.records.entries(TENANT, run.id, promises.cursor(run.id))
+        found.append(Standing(run, list(entries), list(news), list(await bed.records.effects(TENANT, run.id))))
+    return found
 
 
 class JournalsOnPostgres(Journals):
