@@ -16,6 +16,7 @@ from ripieno.domain.errors import Invalid
 from ripieno.engine import worker as workers
 from ripieno.engine.api import Engine
 from ripieno.engine.opening import Opening, Surroundings
+from ripieno.engine.past.past import Past
 from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
 from ripieno.engine.performers.own_tools import RESERVED, OwnToolPerformer
@@ -40,6 +41,7 @@ from ripieno.ports import (
     Definitions,
     Dispatch,
     Gate,
+    History,
     Journal,
     Model,
     Records,
@@ -80,6 +82,7 @@ class Ports:
     journal: Journal
     records: Records
     replies: Replies
+    history: History
     definitions: Definitions
     secrets: Secrets
     model: Model
@@ -104,6 +107,7 @@ class Platform:
 
     ports: Ports
     engine: Engine
+    past: Past
     worker: Worker
     announce: Callable[[str], None] = _nobody
 
@@ -128,10 +132,12 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
         tools=ToolPerformer(ports.tools, own_tools, Rules(ports.gate, ports.check), people, ports.clock),
         children=children,
     )
-    runner = Runner(ports.journal, ports.records, Opening(around, ports.clock), performers, ports.clock)
+    opening = Opening(around, ports.clock)
+    runner = Runner(ports.journal, ports.records, opening, performers, ports.clock)
     worker = Worker(ports.journal, ports.records, runner, ports.dispatch, ports.clock, options)
     engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock)
-    return Platform(ports, engine, worker)
+    past = Past(ports.history, ports.records, opening, ports.definitions, ports.clock)
+    return Platform(ports, engine, past, worker)
 
 
 @asynccontextmanager
@@ -164,6 +170,7 @@ class _Stored:
     journal: Journal
     records: Records
     replies: Replies
+    history: History
     dispatch: Dispatch
     frames: Frames
     announce: Callable[[str], None] = _nobody
@@ -192,6 +199,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             journal=store.journal,
             records=store.records,
             replies=store.replies,
+            history=store.history,
             definitions=definitions,
             secrets=secrets,
             model=extras.model or await _models(settings, clock, stack),
@@ -219,7 +227,13 @@ async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _St
         embedded = await open_store(settings.data, clock, dispatch)
         stack.push_async_callback(embedded.close)
         return _Stored(
-            embedded.journal, embedded.records, embedded.replies, dispatch, embedded.frames, embedded.announce
+            embedded.journal,
+            embedded.records,
+            embedded.replies,
+            embedded.history,
+            dispatch,
+            embedded.frames,
+            embedded.announce,
         )
     try:
         from ripieno.store.postgres.opening import open_postgres  # noqa: PLC0415 - optional extra
@@ -230,7 +244,7 @@ async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _St
         broker = await stack.enter_async_context(open_dispatch(settings.dispatch_url.get_secret_value(), clock))
     shared = await open_postgres(settings.database_url.get_secret_value(), clock, dispatch=broker)
     stack.push_async_callback(shared.close)
-    return _Stored(shared.journal, shared.records, shared.replies, shared.dispatch, shared.frames)
+    return _Stored(shared.journal, shared.records, shared.replies, shared.history, shared.dispatch, shared.frames)
 
 
 def _keyring(settings: Settings) -> Keyring:
@@ -257,6 +271,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
     )
     return Services(
         engine=platform.engine,
+        past=platform.past,
         records=platform.ports.records,
         replies=platform.ports.replies,
         definitions=platform.ports.definitions,

@@ -30,6 +30,7 @@ from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.messages import ModelEvent, ModelRequest
 from ripieno.domain.outbox import AuditFilter, AuditRow, OutboxRow
+from ripieno.domain.past import Founding, Reopening, Settled
 from ripieno.domain.policies import Action, Verdict
 from ripieno.domain.principals import Principal
 from ripieno.domain.replies import StoredReply
@@ -236,6 +237,33 @@ class Journal(Protocol):
 
         Children whose parent has ended are cancelled: nobody waits for them any more.
         """
+        ...
+
+
+class History(Protocol):
+    """What may be done with a run's past. Hints go out after each commit."""
+
+    async def reopen(self, wish: Reopening) -> Run:
+        """Let an ended run go on under a new generation, from the queue.
+
+        Raises:
+            NotFound: No such run.
+            RunActive: It, or a rollback of it, has not ended.
+            Conflict: Its journal has grown since it was read.
+        """
+        ...
+
+    async def found(self, wish: Founding) -> bool:
+        """Start a run that begins with a journal; False, and nothing done, when its id exists.
+
+        Raises:
+            NotFound: The run that it is about does not exist.
+            RunActive: That run has not ended.
+        """
+        ...
+
+    async def settle(self, tenant: str, settled: Sequence[Settled]) -> None:
+        """Write down what became of effects of any runs. Once or often, it comes to the same."""
         ...
 
 

@@ -114,6 +114,7 @@ async def live(
         ports = platform.ports
         services = Services(
             engine=platform.engine,
+            past=platform.past,
             records=ports.records,
             replies=ports.replies,
             definitions=ports.definitions,

@@ -17,7 +17,7 @@ from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
-from ripieno.ports import Books, Clock, DeadLetters, Dispatch, Journal, Outbox, Records, Replies
+from ripieno.ports import Books, Clock, DeadLetters, Dispatch, History, Journal, Outbox, Records, Replies
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import EmbeddedStore, open_store
@@ -48,6 +48,8 @@ class Store(Protocol):
     def dead_letters(self) -> DeadLetters: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def history(self) -> History: ...
 
 
 Opened: TypeAlias = AbstractAsyncContextManager[Store]
@@ -92,6 +94,7 @@ class Bed:
         self.replies = self.store.replies
         self.dead_letters = self.store.dead_letters
         self.outbox = self.store.outbox
+        self.history = self.store.history
         self.dispatch.subscribe(self.hints.append)
 
     def hinted(self, run_id: str) -> set[HintKind]:

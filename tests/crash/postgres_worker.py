@@ -79,6 +79,7 @@ def platform(store: PostgresStore, folder: Path, witness: Witness, slots: int, f
         journal=cast("Journal", FreezingJournal(store.journal, freeze)),
         records=store.records,
         replies=store.replies,
+        history=store.history,
         definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",))]),
         secrets=MemorySecrets(SystemClock()),
         model=ScriptedModel(answer, record=False),

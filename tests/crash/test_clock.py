@@ -91,6 +91,7 @@ async def waiting_clerks(folder: Path, clock: JumpingClock, tools: RecordingTool
         journal=store.journal,
         records=store.records,
         replies=store.replies,
+        history=store.history,
         definitions=GivenDefinitions([agent("clerk", tools=["*"])]),
         secrets=MemorySecrets(clock),
         model=ScriptedModel([calls(("shop.pay", {})), says("That is all.")], per_conversation=True),

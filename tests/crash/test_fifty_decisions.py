@@ -25,6 +25,7 @@ from ripieno.engine.worker import Options
 from ripieno.governance.risk import RiskGate
 from ripieno.store.postgres.opening import open_postgres
 from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says
 from ripieno.tools import schemas
@@ -50,7 +51,9 @@ async def clerk(url: str, folder: Path, tools: RecordingTools) -> AsyncGenerator
         journal=store.journal,
         records=store.records,
         replies=store.replies,
+        history=store.history,
         definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",), approvals=("shop.pay",))]),
+        secrets=MemorySecrets(SystemClock()),
         model=ScriptedModel([calls(("shop.pay", {})), says("done")], per_conversation=True),
         tools=tools,
         gate=RiskGate(Risk.HIGH),

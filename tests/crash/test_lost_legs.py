@@ -72,6 +72,7 @@ async def working(model: Model, endless: Endless, folder: Path) -> AsyncGenerato
         journal=store.journal,
         records=store.records,
         replies=store.replies,
+        history=store.history,
         definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",))]),
         secrets=MemorySecrets(SystemClock()),
         model=model,

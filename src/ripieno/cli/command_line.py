@@ -8,7 +8,21 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from ripieno import __version__
-from ripieno.cli.commands import agents, control, crashtest, db, decide, demo, run, runs, secrets, serve, show, tools
+from ripieno.cli.commands import (
+    agents,
+    control,
+    crashtest,
+    db,
+    decide,
+    demo,
+    history,
+    run,
+    runs,
+    secrets,
+    serve,
+    show,
+    tools,
+)
 from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.wording import one_line
 from ripieno.domain.errors import Invalid, RipienoError, Unavailable
@@ -28,6 +42,9 @@ COMMANDS = (
     control.cancel,
     control.pause,
     control.resume,
+    history.retry,
+    history.fork,
+    history.diff,
     agents.agents,
     tools.tools,
     crashtest.crashtest,

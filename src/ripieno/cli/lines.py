@@ -113,6 +113,25 @@ def _ended(_: Story, work: Work, __: Event) -> str:
     return f"{work.status} after {wording.duration(took)}{error}"
 
 
+def _retried(_: Story, __: Work, event: Event) -> str:
+    body = event.body
+    place = f" from {body['from']}" if body["from"] is not None else ""
+    why = f": {wording.one_line(body['reason'])}" if body["reason"] else ""
+    return f"is retried by {body['by']}{place}{why}"
+
+
+def _forked(_: Story, __: Work, event: Event) -> str:
+    return f"is a fork of {event.body['source_id']} from {event.body['from']}"
+
+
+def _reconciled(_: Story, __: Work, event: Event) -> str:
+    return f"asked about {event.body['tool']}: it {'happened' if event.body['happened'] else 'did not happen'}"
+
+
+def _compensated(_: Story, __: Work, event: Event) -> str:
+    return f"has undone {event.body['tool']} ({event.body['undone_key']} of {event.body['undone_run']})"
+
+
 _SAYINGS: dict[str, Callable[[Story, Work, Event], str]] = {
     EntryType.RUN_STARTED: _started,
     EntryType.MODEL_REPLIED: _replied,
@@ -128,4 +147,8 @@ _SAYINGS: dict[str, Callable[[Story, Work, Event], str]] = {
     EntryType.RUN_COMPLETED: _ended,
     EntryType.RUN_FAILED: _ended,
     EntryType.RUN_CANCELLED: _ended,
+    EntryType.RUN_RETRIED: _retried,
+    EntryType.RUN_FORKED: _forked,
+    EntryType.EFFECT_RECONCILED: _reconciled,
+    EntryType.EFFECT_COMPENSATED: _compensated,
 }

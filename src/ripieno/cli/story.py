@@ -241,6 +241,16 @@ def _ended(_: Story, work: Work, event: Event) -> None:
     _end(work, event)
 
 
+def _retried(story: Story, work: Work, event: Event) -> None:
+    """What was open when the run ended is asked and begun anew."""
+    del event
+    work.status, work.ended_at, work.error = RUNNING, None, ""
+    void = [item.id for item in story.questions.values() if item.run_id == work.run_id and item.decision is None]
+    for question_id in void:
+        del story.questions[question_id]
+    work.calls = {key: call for key, call in work.calls.items() if call.status is not None}
+
+
 def _end(work: Work, event: Event) -> None:
     result = event.body["result"]
     error = result.get("error")
@@ -263,4 +273,5 @@ _FOLDS: dict[str, Callable[[Story, Work, Event], None]] = {
     EntryType.RUN_COMPLETED: _ended,
     EntryType.RUN_FAILED: _ended,
     EntryType.RUN_CANCELLED: _ended,
+    EntryType.RUN_RETRIED: _retried,
 }

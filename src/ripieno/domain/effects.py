@@ -19,13 +19,20 @@ class EffectClass(StrEnum):
 
 
 class EffectState(StrEnum):
-    """Where an effect stands. `UNKNOWN` means: intended, then the worker was lost or cut off."""
+    """Where an effect stands. `UNKNOWN` means: intended, then the worker was lost or cut off.
+
+    `INHERITED` is the effect of another run, of which this one is a fork. `COMPENSATED` was done and then undone by a
+    rollback. `SIMULATED` was intended in a dry run, and never begun.
+    """
 
     INTENDED = "intended"
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
     ABANDONED = "abandoned"
+    INHERITED = "inherited"
+    COMPENSATED = "compensated"
+    SIMULATED = "simulated"
 
 
 @dataclass(frozen=True, slots=True)

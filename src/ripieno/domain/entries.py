@@ -14,6 +14,8 @@ class EntryType(StrEnum):
     MODEL_REPLIED = "model.replied"
     MODEL_FAILED = "model.failed"
     EFFECT_INTENDED = "effect.intended"
+    EFFECT_RECONCILED = "effect.reconciled"
+    EFFECT_COMPENSATED = "effect.compensated"
     TOOL_RETURNED = "tool.returned"
     INTERRUPT_OPENED = "interrupt.opened"
     INTERRUPT_DECIDED = "interrupt.decided"
@@ -24,9 +26,16 @@ class EntryType(StrEnum):
     RUN_COMPLETED = "run.completed"
     RUN_FAILED = "run.failed"
     RUN_CANCELLED = "run.cancelled"
+    RUN_RETRIED = "run.retried"
+    RUN_FORKED = "run.forked"
 
 
 ENDINGS = frozenset({EntryType.RUN_COMPLETED, EntryType.RUN_FAILED, EntryType.RUN_CANCELLED})
+
+
+def ending_key(generation: int) -> str:
+    """The key of the entry that ends a generation of a run."""
+    return "end" if generation == 1 else f"g{generation}/end"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@
     │   └── Conflict
     │       ├── RunEnded · NotHeld · IntentRefused
     │       ├── DeadLetterSettled · ReplayRefused
+    │       ├── RunActive · WorksForAnother · NothingToRetry · NothingToUndo
+    │       ├── EffectsInTheWay: EffectsUnknown · EffectsDone · CannotBeUndone
     │       ├── AlreadyDecided · InterruptExpired · WhichInterrupt
     │       └── IdempotencyConflict · IdempotencyInFlight
     ├── Denied               policy or a person said no
@@ -27,7 +29,7 @@
 Each class carries a stable `code`. The HTTP status of a code is the server's business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -106,6 +108,63 @@ class IntentRefused(Conflict):
     """The run is being cancelled or is held, so no new effect may begin."""
 
     code = "intent_refused"
+
+
+class RunActive(Conflict):
+    """The run, or one below it or a rollback of it, has not ended; `active_ids` lists which."""
+
+    code = "run_active"
+
+    def __init__(self, run_id: str, active_ids: Sequence[str]) -> None:
+        super().__init__(f"not while {', '.join(active_ids)} has not ended; cancel it first, or wait")
+        self.run_id = run_id
+        self.active_ids = tuple(active_ids)
+
+
+class WorksForAnother(Conflict):
+    """The run was started by another run, which has its outcome already."""
+
+    code = "works_for_another"
+
+
+class NothingToRetry(Conflict):
+    """The run did not fail, and no point was named from which to go on."""
+
+    code = "nothing_to_retry"
+
+
+class NothingToUndo(Conflict):
+    """The run changed nothing that is not undone already."""
+
+    code = "nothing_to_undo"
+
+
+class EffectsInTheWay(Conflict):
+    """What stands in the way are effects; each is described by its run, key, tool, state and reason."""
+
+    code = "conflict"
+
+    def __init__(self, detail: str, effects: Sequence[Mapping[str, object]]) -> None:
+        super().__init__(detail)
+        self.effects = tuple(dict(effect) for effect in effects)
+
+
+class EffectsUnknown(EffectsInTheWay):
+    """Nobody knows whether these effects happened, and somebody must say so first."""
+
+    code = "effects_unknown"
+
+
+class EffectsDone(EffectsInTheWay):
+    """These effects have happened, and to go on from here may do them again."""
+
+    code = "effects_done"
+
+
+class CannotBeUndone(EffectsInTheWay):
+    """These effects have happened, and nothing is declared that undoes them."""
+
+    code = "cannot_be_undone"
 
 
 class AlreadyDecided(Conflict):

@@ -43,10 +43,12 @@ class ExitReason(StrEnum):
 
 
 class RunKind(StrEnum):
-    """What a run executes."""
+    """What a run executes: an agent, a team, one tool call, or the undoing of what another run did."""
 
     AGENT = "agent"
     TEAM = "team"
+    TOOL = "tool"
+    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,11 +112,15 @@ class Engine:
                 page = await self._around.records.entries(tenant, run_id, after, PAGE)
                 for entry in page:
                     yield entry
-                    if entry.type in ENDINGS:
+                    if entry.type in ENDINGS and await self._is_last(tenant, entry):
                         return
                     after = entry.seq
                 if not page:
                     await heard(news, POLL_SECONDS)
+
+    async def _is_last(self, tenant: str, ending: Entry) -> bool:
+        """Whether the run ended there for good: a retry writes on."""
+        return (await self._around.records.run(tenant, ending.run_id)).last_seq == ending.seq
 
     @asynccontextmanager
     async def deltas(self, run_id: str) -> AsyncGenerator[AsyncIterator[str]]:

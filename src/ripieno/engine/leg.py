@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
 from ripieno.domain.effects import Effect
-from ripieno.domain.entries import Entry, InboxRow, NewEntry
+from ripieno.domain.entries import InboxRow, NewEntry
 from ripieno.domain.interrupts import NewInterrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunStatus
+from ripieno.engine.core import standing
 from ripieno.ports import Journal
 
 
@@ -26,7 +27,7 @@ class Leg:
 
     def __init__(self, claimed: Claimed, journal: Journal) -> None:
         self.run: Run = claimed.run
-        self.recorded: dict[str, Entry] = {entry.key: entry for entry in claimed.entries}
+        self.recorded = standing.recorded(claimed.entries, claimed.run.generation)
         self.inbox: list[InboxRow] = list(claimed.inbox)
         self.inbox_seq = claimed.run.inbox_seq
         self.interrupts = {interrupt.key: interrupt for interrupt in claimed.interrupts}

@@ -8,7 +8,7 @@ from ripieno.domain import jsons
 from ripieno.domain.agents import AgentDefinition, AgentLimits
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.jsons import JsonObject
-from ripieno.domain.runs import Limits, Run, RunKind
+from ripieno.domain.runs import Limits, NewRun, Run, RunKind, queued
 from ripieno.domain.sessions import Exchange
 from ripieno.domain.tools import ToolContext, ToolSpec
 from ripieno.engine.core.agent_loop import Job, agent_loop
@@ -60,7 +60,8 @@ class Opening:
         """
         key = f"g{leg.run.generation}/start"
         if key not in leg.recorded:
-            await leg.append(NewEntry(key, EntryType.RUN_STARTED, await self._pin(leg.run)))
+            definition = await self._around.definitions.agent(leg.run.target)
+            await leg.append(NewEntry(key, EntryType.RUN_STARTED, await self._pin(leg.run, definition)))
         pinned = leg.recorded[key].body
         definition = AgentDefinition.model_validate(pinned["definition"])
         workspace = self._around.workspace(leg.run)
@@ -72,10 +73,24 @@ class Opening:
             definition, {spec.name: spec for spec in specs}, workspace
         )
 
-    async def _pin(self, run: Run) -> JsonObject:
-        definition = await self._around.definitions.agent(run.target)
-        given = {"goal": run.input.goal, "context": run.input.context, "session": run.session_id}
-        today = self._clock.now().date().isoformat()
+    async def pinned(
+        self, new: NewRun, definition: AgentDefinition, before: JsonObject | None, *, edited: bool
+    ) -> JsonObject:
+        """The first entry of a run that is a fork: what it shares with the one before is as it was pinned there.
+
+        Raises as `open`.
+        """
+        run = queued(new, self._clock.now())
+        if before is None or before["version"] != definition.version:
+            return await self._pin(run, definition)
+        body = {**before, "model": run.input.model or before["model"]}
+        if not edited:
+            return body
+        limits = jsons.encode(_limits(definition.limits, run.input.limits))
+        task = {"goal": run.input.goal, "data": run.input.data, "limits": limits}
+        return {**body, **task, "instructions": self._instructions(run, definition)}
+
+    async def _pin(self, run: Run, definition: AgentDefinition) -> JsonObject:
         return {
             "definition": definition.model_dump(mode="json"),
             "version": definition.version,
@@ -83,12 +98,17 @@ class Opening:
             "data": run.input.data,
             "purpose": run.input.purpose,
             "model": run.input.model or definition.model or self._around.default_model,
-            "instructions": render(definition.instructions, {**given, "today": today}),
+            "instructions": self._instructions(run, definition),
             "limits": jsons.encode(_limits(definition.limits, run.input.limits)),
             "tools": [jsons.encode(spec) for spec in await self._tools(run, definition)],
             "members": [jsons.encode(member) for member in await self._members(run, definition)],
             "history": await self._history(run, definition),
         }
+
+    def _instructions(self, run: Run, definition: AgentDefinition) -> str:
+        given = {"goal": run.input.goal, "context": run.input.context, "session": run.session_id}
+        today = self._clock.now().date().isoformat()
+        return render(definition.instructions, {**given, "today": today})
 
     async def _members(self, run: Run, team: AgentDefinition) -> list[Member]:
         """The members as the planner sees them, with the names of the tools that they really have."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ripieno.domain import jsons
 from ripieno.domain.batches import Park
-from ripieno.domain.entries import EntryType, NewEntry
+from ripieno.domain.entries import EntryType, NewEntry, ending_key
 from ripieno.domain.errors import IntentRefused, LegLost, RipienoError, StoreBusy
 from ripieno.domain.messages import Reply
 from ripieno.domain.runs import ExitReason, RunError, RunResult, RunStatus
@@ -74,7 +74,8 @@ class Runner:
 
     async def finish(self, leg: Leg, result: RunResult) -> None:
         """End the run."""
-        ending = NewEntry("end", ENDING_TYPES[result.status], {"result": jsons.encode(result)})
+        key = ending_key(leg.run.generation)
+        ending = NewEntry(key, ENDING_TYPES[result.status], {"result": jsons.encode(result)})
         await self._journal.finish(leg.run.id, leg.run.epoch, ending, result)
 
     async def cancelled(self, leg: Leg) -> None:

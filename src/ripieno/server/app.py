@@ -11,7 +11,19 @@ from ripieno.server import errors, pages
 from ripieno.server.answers import PROBLEMS, ProblemView
 from ripieno.server.auth import PUBLIC, GuardedApp
 from ripieno.server.frame import AliasedApp, BoundedApp, FramedApp
-from ripieno.server.routes import agents, health, interrupts, journal, runs, schemas, secrets, sessions, streams, tools
+from ripieno.server.routes import (
+    agents,
+    health,
+    history,
+    interrupts,
+    journal,
+    runs,
+    schemas,
+    secrets,
+    sessions,
+    streams,
+    tools,
+)
 from ripieno.server.services import Services
 
 DESCRIPTION = """Run many LLM agents together: durable, governed, visible.
@@ -54,7 +66,8 @@ def create_app(services: Services) -> FastAPI:
 def _v1() -> APIRouter:
     v1 = APIRouter(redirect_slashes=False)
     v1.include_router(runs.starters)
-    for module in (runs, journal, streams, interrupts, agents, tools, secrets, sessions, schemas, health):
+    v1.include_router(history.starters)
+    for module in (runs, history, journal, streams, interrupts, agents, tools, secrets, sessions, schemas, health):
         v1.include_router(module.router)
     return v1
 

@@ -46,6 +46,13 @@ KINDS: dict[str, Kind] = {
     "run_ended": Kind(409, "The run has ended"),
     "not_paused": Kind(409, "The run is not paused"),
     "intent_refused": Kind(409, "The run is being cancelled or paused"),
+    "run_active": Kind(409, "The run has not ended"),
+    "works_for_another": Kind(409, "The run worked for another run"),
+    "nothing_to_retry": Kind(409, "The run did not fail, and no point was named"),
+    "nothing_to_undo": Kind(409, "The run changed nothing that is not undone already"),
+    "effects_unknown": Kind(409, "Nobody knows whether some effects happened"),
+    "effects_done": Kind(409, "Effects have happened that may be done again"),
+    "cannot_be_undone": Kind(409, "Some effects cannot be undone"),
     "already_decided": Kind(409, "Somebody has decided already"),
     "interrupt_expired": Kind(409, "The time to decide has passed"),
     "which_interrupt": Kind(409, "The run has no open interrupt, or several"),
@@ -176,7 +183,11 @@ def _ripieno(scope: Scope, error: RipienoError) -> Response:
 def _extra(error: RipienoError) -> JsonObject:
     """The typed fields of an error that help a program."""
     extra: JsonObject = {}
-    if isinstance(error, errors.RunEnded | errors.WhichInterrupt):
+    if isinstance(error, errors.EffectsInTheWay):
+        extra["effects"] = list(error.effects)
+    if isinstance(error, errors.RunActive):
+        extra["active"] = list(error.active_ids)
+    if isinstance(error, errors.RunEnded | errors.WhichInterrupt | errors.RunActive):
         extra["run_id"] = error.run_id
     if isinstance(error, errors.NotFound):
         extra["near"] = list(error.near)

@@ -1,6 +1,8 @@
 """Reads whole journals, page by page."""
 
-from ripieno.domain.entries import Entry
+from collections.abc import Sequence
+
+from ripieno.domain.entries import Entry, EntryType
 from ripieno.domain.errors import NotFound
 from ripieno.domain.runs import Run
 from ripieno.engine.core import projection
@@ -19,6 +21,11 @@ async def entries_of(records: Records, run: Run) -> list[Entry]:
         if len(page) < PAGE:
             break
     return found
+
+
+def forked_from(entries: Sequence[Entry]) -> str | None:
+    """The run of which this is a fork."""
+    return next((entry.body["source_id"] for entry in entries if entry.type is EntryType.RUN_FORKED), None)
 
 
 async def task_of(records: Records, run: Run, key: str) -> TaskDetail:

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
+from ripieno.engine.past.past import Past
 from ripieno.governance.access import StaticAccess
 from ripieno.ports import Clock, Definitions, Records, Replies, Secrets
 
@@ -31,6 +32,7 @@ class Services:
     """Everything that a request may need. Set `stopping` when the server stops: streams then end by themselves."""
 
     engine: Engine
+    past: Past
     records: Records
     replies: Replies
     definitions: Definitions

@@ -10,6 +10,7 @@ from ripieno.domain.errors import StoreBusy
 from ripieno.ports import Clock, Dispatch
 from ripieno.store import migrate
 from ripieno.store.dead_letters import StoredDeadLetters
+from ripieno.store.history import StoredHistory
 from ripieno.store.lockfile import LockFile
 from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
@@ -40,6 +41,7 @@ class EmbeddedStore:
         self.frames: Frames = SqliteFrames(writer, readers, clock)
         self.dead_letters = StoredDeadLetters(self.frames)
         self.outbox = StoredOutbox(self.frames)
+        self.history = StoredHistory(self.frames, self.records)
         self._lock = lock
         self._writer = writer
         self._readers = readers

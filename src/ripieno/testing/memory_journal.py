@@ -43,6 +43,7 @@ from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
 from ripieno.testing.memory_books import MemoryBooks
 from ripieno.testing.memory_dead_letters import MemoryDeadLetters
+from ripieno.testing.memory_history import MemoryHistory
 from ripieno.testing.memory_outbox import MemoryOutbox
 from ripieno.testing.memory_records import MemoryRecords
 from ripieno.testing.memory_replies import MemoryReplies
@@ -63,6 +64,7 @@ class MemoryStore:
         self.dead_letters = MemoryDeadLetters(memory, clock, dispatch)
         self.outbox = MemoryOutbox(memory)
         self.books = MemoryBooks(memory, clock)
+        self.history = MemoryHistory(memory, clock, dispatch)
 
 
 class MemoryJournal:

@@ -15,7 +15,7 @@ from ripieno.domain.batches import Append
 from ripieno.domain.budgets import Reservation
 from ripieno.domain.dead_letters import DeadLetter, Recorded
 from ripieno.domain.effects import Effect, EffectState
-from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry
+from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry, ending_key
 from ripieno.domain.errors import JournalMismatch, LegLost, NotFound, RunEnded
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import Interrupt, InterruptStatus
@@ -206,7 +206,7 @@ class Draft:
         """End a run without its leg, under a new epoch."""
         said = f"cancelled by {state.asked_by}" + (f": {state.asked_why}" if state.asked_why else "")
         result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, error=RunError("cancelled", said))
-        ending = NewEntry("end", EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
+        ending = NewEntry(ending_key(state.run.generation), EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
         self.end(state, state.run.epoch + 1, ending, result)
 
     def bury(self, state: RunState, result: RunResult) -> None:

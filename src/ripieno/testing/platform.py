@@ -38,6 +38,7 @@ def in_memory(
         journal=store.journal,
         records=store.records,
         replies=store.replies,
+        history=store.history,
         definitions=GivenDefinitions(agents),
         secrets=MemorySecrets(clock),
         model=model,

@@ -76,6 +76,7 @@ def services_of(platform: Platform, access: StaticAccess | None = None, **config
     ports = platform.ports
     return Services(
         engine=platform.engine,
+        past=platform.past,
         records=ports.records,
         replies=ports.replies,
         definitions=ports.definitions,

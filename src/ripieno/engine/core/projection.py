@@ -76,7 +76,7 @@ def tasks(entries: Iterable[Entry]) -> list[TaskDetail]:
             task = fold(found, entry)
             found[task.key] = task
         elif entry.type in ENDINGS:
-            return [_left(task, entry) for task in found.values()]
+            found = {key: _left(task, entry) for key, task in found.items()}
     return list(found.values())
 
 

@@ -62,6 +62,7 @@ class Progress:
 
     def _after(self, entry: Entry) -> RunStatus:
         if entry.type in ENDINGS:
+            self._open.clear()
             return RunStatus(entry.body["result"]["status"])
         if entry.type is EntryType.INTERRUPT_OPENED:
             self._open[entry.key] = InterruptKind(entry.body["kind"])

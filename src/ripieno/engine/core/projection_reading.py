@@ -1,6 +1,6 @@
 """A run's journal as a conversation, as spans of time, as lines of a log, and as what it used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -109,7 +109,7 @@ def timeline(entries: Sequence[Entry]) -> list[Span]:
         key="run",
         parent=None,
         kind="run",
-        name=first.body["definition"]["name"] if first.type is EntryType.RUN_STARTED else "",
+        name=next((entry.body["definition"]["name"] for entry in entries if entry.type is EntryType.RUN_STARTED), ""),
         status=status,
         started_at=first.at,
         ended_at=ended,
@@ -154,7 +154,7 @@ def log(entries: Iterable[Entry]) -> list[LogLine]:
 
 def _log_line(entry: Entry, task: Task | None) -> LogLine:
     if task is None:
-        return _ending_line(entry) if entry.type in ENDINGS else _start_line(entry)
+        return _ABOUT_THE_RUN.get(entry.type, _ending_line)(entry)
     level = "warning" if task.status in _TROUBLE else "info"
     who = f"{task.kind.value} {task.name}".strip()
     message = f"{who} {task.status.value}" + (f": {task.summary}" if task.summary else "")
@@ -169,6 +169,32 @@ def _start_line(entry: Entry) -> LogLine:
     return LogLine(seq=entry.seq, at=entry.at, level="info", message=message)
 
 
+def _retry_line(entry: Entry) -> LogLine:
+    body = entry.body
+    place = f" from {body['from']}" if body["from"] is not None else ""
+    why = f": {brief(body['reason'])}" if body["reason"] else ""
+    message = f"retried by {body['by']}{place}, generation {body['generation']}{why}"
+    return LogLine(seq=entry.seq, at=entry.at, level="info", message=message)
+
+
+def _fork_line(entry: Entry) -> LogLine:
+    body = entry.body
+    message = f"forked by {body['by']} from {body['from']} of {body['source_id']}"
+    return LogLine(seq=entry.seq, at=entry.at, level="info", message=message)
+
+
+def _reconciled_line(entry: Entry) -> LogLine:
+    body = entry.body
+    what = "had happened" if body["happened"] else "had not happened"
+    return LogLine(seq=entry.seq, at=entry.at, level="info", message=f"{body['tool']} was asked: the call {what}")
+
+
+def _compensated_line(entry: Entry) -> LogLine:
+    body = entry.body
+    message = f"{body['tool']} ({body['undone_key']} of {body['undone_run']}) is undone"
+    return LogLine(seq=entry.seq, at=entry.at, level="info", message=message)
+
+
 def _ending_line(entry: Entry) -> LogLine:
     result = entry.body["result"]
     message = f"run {result['status']} ({result['exit_reason']})"
@@ -176,6 +202,15 @@ def _ending_line(entry: Entry) -> LogLine:
         message += f": {error['code']}: {brief(error['detail'])}"
     level = "error" if entry.type is EntryType.RUN_FAILED else "info"
     return LogLine(seq=entry.seq, at=entry.at, level=level, message=message)
+
+
+_ABOUT_THE_RUN: dict[EntryType, Callable[[Entry], LogLine]] = {
+    EntryType.RUN_STARTED: _start_line,
+    EntryType.RUN_RETRIED: _retry_line,
+    EntryType.RUN_FORKED: _fork_line,
+    EntryType.EFFECT_RECONCILED: _reconciled_line,
+    EntryType.EFFECT_COMPENSATED: _compensated_line,
+}
 
 
 def used(entries: Iterable[Entry]) -> Used:

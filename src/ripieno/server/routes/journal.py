@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from ripieno.engine.core import projection, projection_actions, projection_reading
+from ripieno.engine.core import projection, projection_actions, projection_reading, standing
 from ripieno.server import answers, journals
 from ripieno.server.services import Caller, Served
 from ripieno.server.shapes.runs import (
@@ -52,7 +52,8 @@ async def list_messages(run_id: str, services: Served, principal: Caller) -> Res
     """The conversation of a run."""
     run = await services.records.run(principal.tenant, run_id)
     entries = await journals.entries_of(services.records, run)
-    return answers.json(Messages.model_construct(data=projection_reading.messages(entries)))
+    counted = sorted(standing.standing(entries).values(), key=lambda entry: entry.seq)
+    return answers.json(Messages.model_construct(data=projection_reading.messages(counted)))
 
 
 @router.get("/runs/{run_id}/timeline", response_model=Timeline)

@@ -68,7 +68,8 @@ async def get_run(run_id: str, services: Served, principal: Caller, wait: Wait =
     else:
         asked = await family.open_interrupts(services.records, run)
     entries = await journals.entries_of(services.records, run)
-    return answers.json(RunView.told(run, projection.tasks(entries), projection_reading.used(entries), asked))
+    tasks, used = projection.tasks(entries), projection_reading.used(entries)
+    return answers.json(RunView.told(run, tasks, used, asked, journals.forked_from(entries)))
 
 
 @router.post("/runs/{run_id}/approve", response_model=RunDecided)

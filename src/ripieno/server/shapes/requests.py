@@ -16,7 +16,9 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 GOAL_KEYS = ("goal", "prompt", "task", "message", "text", "query", "input")
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Base of everything that clients send."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
     also_known: ClassVar[tuple[str, ...]] = ()
 
@@ -54,13 +56,13 @@ class Constraints(_Strict):
         return {key: value for key, value in {**own, **self.budget.model_dump()}.items() if value is not None}
 
 
-class Attachment(_Body):
+class Attachment(Body):
     """A stored file to show to the agent."""
 
     artifact_id: Name
 
 
-class RunOptions(_Body):
+class RunOptions(Body):
     """What every request that starts a run may say beside its goal."""
 
     session_id: Name | None = None
@@ -173,13 +175,13 @@ def required_goal(goal: Any, pointer: str) -> str:
     raise ServerProblem("invalid", "say what to do", [Problem(pointer, "a text is needed")])
 
 
-class CancelRequest(_Body):
+class CancelRequest(Body):
     """Why a run is stopped."""
 
     reason: str = Field(default="", max_length=2000)
 
 
-class ApproveRequest(_Body):
+class ApproveRequest(Body):
     """Decide a run's only open approval, or the one that is named."""
 
     approved: bool
@@ -193,14 +195,14 @@ class ApproveRequest(_Body):
         return Decision(kind, by, self.reason, self.modified_arguments if self.approved else None)
 
 
-class AnswerRequest(_Body):
+class AnswerRequest(Body):
     """Answer a run's only open question, or the one that is named."""
 
     answer: Json
     interrupt_id: Name | None = None
 
 
-class DecideRequest(_Body):
+class DecideRequest(Body):
     """Decide an interrupt: `approve` or `deny`; `answer`; or, of an unknown effect, `committed`, `retry`, `abandon`."""
 
     also_known = ("approved", "modified_arguments")
@@ -232,7 +234,7 @@ class DecideRequest(_Body):
         return Decision(self.decision, by, self.reason, self.arguments, answer)
 
 
-class ToolCallRequest(_Body):
+class ToolCallRequest(Body):
     """Call a tool outside any run."""
 
     arguments: JsonObject = Field(default_factory=dict)

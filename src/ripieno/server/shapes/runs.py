@@ -197,11 +197,17 @@ class RunView(RunSummary):
     own_usage: UsageView
     evidence: tuple[Evidence, ...]
     forked_from: str | None
+    generation: int
     last_seq: int
 
     @classmethod
     def told(
-        cls, run: Run, tasks: Sequence[TaskDetail], used: Used, waiting_for: Sequence[Interrupt] = ()
+        cls,
+        run: Run,
+        tasks: Sequence[TaskDetail],
+        used: Used,
+        waiting_for: Sequence[Interrupt] = (),
+        forked_from: str | None = None,
     ) -> "RunView":
         """Show it with what its journal tells."""
         steps = tuple(TaskView.of(task) for task in tasks)
@@ -218,7 +224,8 @@ class RunView(RunSummary):
             steps=steps,
             own_usage=UsageView.of(used.own),
             evidence=run.result.evidence if run.result else (),
-            forked_from=None,
+            forked_from=forked_from,
+            generation=run.generation,
             last_seq=run.last_seq,
         )
 

@@ -11,6 +11,7 @@ from ripieno.domain.errors import Invalid, RipienoError
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.ports import Clock, Dispatch
 from ripieno.store.dead_letters import StoredDeadLetters
+from ripieno.store.history import StoredHistory
 from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
 from ripieno.store.postgres.connections import GONE, Pauses, version
@@ -59,6 +60,7 @@ class PostgresStore:
         self.frames: Frames = PostgresFrames(self._database)
         self.dead_letters = StoredDeadLetters(self.frames)
         self.outbox = StoredOutbox(self.frames)
+        self.history = StoredHistory(self.frames, self.records)
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:

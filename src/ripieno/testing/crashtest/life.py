@@ -74,6 +74,7 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         journal=store.journal,
         records=store.records,
         replies=store.replies,
+        history=store.history,
         definitions=GivenDefinitions(plan.agents),
         secrets=MemorySecrets(clock),
         model=scripted if plan.model is Model.SCRIPTED else OfflineModel(),

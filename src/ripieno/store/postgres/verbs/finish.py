@@ -6,7 +6,7 @@ and is sent again.
 """
 
 from ripieno.domain import dead_letters, jsons
-from ripieno.domain.entries import Entry, EntryType, NewEntry
+from ripieno.domain.entries import Entry, EntryType, NewEntry, ending_key
 from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import ExitReason, RunError, RunResult, RunStatus
 from ripieno.store.bodies import dump
@@ -19,6 +19,8 @@ from ripieno.store.postgres.verbs.spend import SETTLE_REST
 CHILD_ENDED = "child.ended"
 
 TRIES = 20
+
+GENERATION = "SELECT generation FROM runs WHERE id = $1"
 
 # $3 is the epoch of the leg that ends its run; without it the run has no leg, or loses it, and gets a new epoch.
 END = f"""
@@ -121,7 +123,9 @@ async def cancel(tx: Transaction, run_id: str, by: str, reason: str) -> Entry | 
     """End a run that has no leg, or whose leg is cut off: under a new epoch, as cancelled."""
     said = f"cancelled by {by}" + (f": {reason}" if reason else "")
     result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, error=RunError("cancelled", said))
-    ending = NewEntry("end", EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
+    row = await tx.one(GENERATION, run_id)
+    key = ending_key(row["generation"] if row else 1)
+    ending = NewEntry(key, EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
     return await finish(tx, run_id, None, ending, result)
 
 

@@ -3,7 +3,7 @@
 from sqlite3 import Row
 
 from ripieno.domain import jsons
-from ripieno.domain.entries import Entry, EntryType, NewEntry
+from ripieno.domain.entries import Entry, EntryType, NewEntry, ending_key
 from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import TERMINAL, ExitReason, RunError, RunResult, RunStatus
 from ripieno.store.bodies import dump
@@ -35,7 +35,7 @@ def cancel(tx: Transaction, run: Row, by: str, reason: str) -> Entry:
     """End a run that has no leg, or whose leg is cut off: under a new epoch, as cancelled."""
     said = f"cancelled by {by}" + (f": {reason}" if reason else "")
     result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, error=RunError("cancelled", said))
-    ending = NewEntry("end", EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
+    ending = NewEntry(ending_key(run["generation"]), EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
     return end(tx, run, run["epoch"] + 1, ending, result)
 
 

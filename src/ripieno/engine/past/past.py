@@ -1,0 +1,35 @@
+"""What may be done with runs that have ended, as others see it: retry, fork, compare."""
+
+from ripieno.domain.principals import Principal
+from ripieno.domain.runs import Run
+from ripieno.engine.core.comparison import Comparison, compare
+from ripieno.engine.opening import Opening
+from ripieno.engine.past.archive import Archive
+from ripieno.engine.past.fork import Forks, ForkWish
+from ripieno.engine.past.retry import Retries, RetryWish
+from ripieno.ports import Clock, Definitions, History, Records
+
+
+class Past:
+    """The facade. Every method names on whose behalf it acts."""
+
+    def __init__(
+        self, history: History, records: Records, opening: Opening, definitions: Definitions, clock: Clock
+    ) -> None:
+        self._archive = Archive(records)
+        self._retries = Retries(self._archive, history, clock)
+        self._forks = Forks(self._archive, history, opening, definitions, clock)
+
+    async def retry(self, principal: Principal, run_id: str, wish: RetryWish) -> Run:
+        """Let an ended run go on under a new generation. Raises as `Retries.retry`."""
+        return await self._retries.retry(principal, run_id, wish)
+
+    async def fork(self, principal: Principal, run_id: str, wish: ForkWish, fork_id: str | None = None) -> Run:
+        """Start a new run from an entry of this one. Raises as `Forks.fork`."""
+        return await self._forks.fork(principal, run_id, wish, fork_id)
+
+    async def diff(self, principal: Principal, a: str, b: str) -> Comparison:
+        """Two runs side by side. Raises `NotFound`."""
+        left = await self._archive.records.run(principal.tenant, a)
+        right = await self._archive.records.run(principal.tenant, b)
+        return compare(await self._archive.entries(left), await self._archive.entries(right))

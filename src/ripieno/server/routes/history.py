@@ -1,0 +1,45 @@
+"""A run's past: retry, fork, compare."""
+
+from fastapi import APIRouter, Request, Response
+
+from ripieno.domain.runs import TERMINAL
+from ripieno.server import answers, family
+from ripieno.server.answers import Wait
+from ripieno.server.idempotency import IdempotentRoute, StartingRoute, reserved_id
+from ripieno.server.services import Caller, Served
+from ripieno.server.shapes.history import DiffView, ForkRequest, RetryRequest
+from ripieno.server.shapes.runs import RunAnswer
+
+starters = APIRouter(tags=["history"], route_class=StartingRoute)
+router = APIRouter(tags=["history"], route_class=IdempotentRoute)
+
+
+@router.post("/runs/{run_id}/retry", response_model=RunAnswer)
+async def retry_run(
+    run_id: str, services: Served, principal: Caller, body: RetryRequest | None = None, wait: Wait = None
+) -> Response:
+    """Let an ended run go on, from where it failed or from an earlier entry."""
+    run = await services.past.retry(principal, run_id, (body or RetryRequest()).wish())
+    asked = ()
+    if wait is not None:
+        run, asked = await family.settled(services, run, wait)
+    return answers.json(RunAnswer.of(run, asked))
+
+
+@starters.post("/runs/{run_id}/fork", status_code=201, response_model=RunAnswer)
+async def fork_run(
+    run_id: str, body: ForkRequest, request: Request, services: Served, principal: Caller, *, wait: Wait = None
+) -> Response:
+    """Start a new run from an entry of this one, with other input, model or agent version where that is wanted."""
+    run = await services.past.fork(principal, run_id, body.wish(), reserved_id(request))
+    headers = {"location": f"/v1/runs/{run.id}"}
+    if wait is None:
+        return answers.json(RunAnswer.of(run), 201, headers)
+    run, asked = await family.settled(services, run, wait)
+    return answers.json(RunAnswer.of(run, asked), 200 if run.status in TERMINAL else 202, headers)
+
+
+@router.get("/runs/{a}/diff/{b}", response_model=DiffView)
+async def diff_runs(a: str, b: str, services: Served, principal: Caller) -> Response:
+    """Two runs side by side: what is the same, what is not, and where they first part."""
+    return answers.json(DiffView.of(a, b, await services.past.diff(principal, a, b)))
