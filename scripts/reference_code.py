@@ -5,7 +5,7 @@ import types
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -77,8 +77,10 @@ def _named(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (Union, types.UnionType):
         return _named(next(part for part in arguments if part is not type(None)))
-    if origin is tuple:
-        return "list"
+    if origin is Annotated:
+        return _named(arguments[0])
+    if origin in (tuple, dict):
+        return "list" if origin is tuple else "table"
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return ", ".join(f"`{value}`" for value in annotation)
     return PLAIN[annotation]

@@ -13,6 +13,8 @@ import httpx2
 from ripieno import __version__
 from ripieno.clock import SystemClock
 from ripieno.domain.errors import Invalid
+from ripieno.domain.interrupts import EVERYBODY, Terms
+from ripieno.domain.principals import Principal
 from ripieno.engine import worker as workers
 from ripieno.engine.api import Engine
 from ripieno.engine.opening import Opening, Surroundings
@@ -21,7 +23,8 @@ from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
 from ripieno.engine.performers.own_tools import RESERVED, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer
-from ripieno.engine.performers.tools import Rules, ToolPerformer
+from ripieno.engine.performers.permits import Permits
+from ripieno.engine.performers.tools import ToolPerformer
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
@@ -92,6 +95,7 @@ class Ports:
     workspaces: Path
     default_model: str
     model_seconds: float = 120.0
+    approvals: Terms = EVERYBODY
 
 
 def _nobody(url: str) -> None:
@@ -124,12 +128,13 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
         default_model=ports.default_model,
         model_seconds=ports.model_seconds,
     )
-    people = PeoplePerformer(ports.clock)
+    people = PeoplePerformer(ports.clock, ports.approvals)
+    permits = Permits(ports.gate, ports.check, people)
     children = ChildPerformer(ports.definitions)
     own_tools = OwnToolPerformer(people, children)
     performers = Performers(
         models=ModelPerformer(ports.model, ports.dispatch, ports.clock),
-        tools=ToolPerformer(ports.tools, own_tools, Rules(ports.gate, ports.check), people, ports.clock),
+        tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock),
         children=children,
     )
     opening = Opening(around, ports.clock)
@@ -209,6 +214,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             workspaces=settings.data / "workspaces",
             default_model=settings.default_model,
             model_seconds=settings.models.timeout_seconds,
+            approvals=settings.approvals.terms(),
         )
         await store.journal.recover()
         slots = 0 if settings.role == "scheduler" else settings.worker.slots
@@ -260,7 +266,6 @@ def _keyring(settings: Settings) -> Keyring:
 def services(platform: Platform, settings: Settings | None = None) -> Services:
     """What the HTTP door stands on."""
     settings = settings or Settings()
-    key = settings.auth.admin_key
     config = HttpConfig(
         host=settings.host,
         port=settings.port,
@@ -277,9 +282,19 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         definitions=platform.ports.definitions,
         secrets=platform.ports.secrets,
         clock=platform.ports.clock,
-        access=StaticAccess(settings.host, settings.auth.mode, key.get_secret_value() if key else None),
+        access=_access(settings),
         config=config,
     )
+
+
+def _access(settings: Settings) -> StaticAccess:
+    auth = settings.auth
+    key = auth.admin_key.get_secret_value() if auth.admin_key else None
+    people = {
+        person.key.get_secret_value(): Principal(name, person.tenant, person.roles)
+        for name, person in auth.keys.items()
+    }
+    return StaticAccess(settings.host, auth.mode, key, people)
 
 
 @asynccontextmanager
@@ -289,8 +304,7 @@ async def serving_platform(settings: Settings, extras: Extras | None = None) -> 
     Raises:
         StoreBusy, Invalid: See `opened`; `Invalid` also for an address that is insecure or cannot be had.
     """
-    key = settings.auth.admin_key
-    refuse_insecure(settings.host, settings.auth.mode, has_key=key is not None)
+    refuse_insecure(settings.host, settings.auth.mode, has_key=settings.auth.has_key)
     listener = bind(settings.host, settings.port)
     with listener:
         async with opened(settings, extras) as platform:

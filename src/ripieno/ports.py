@@ -152,15 +152,28 @@ class Journal(Protocol):
         """
         ...
 
-    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
-        """Close an interrupt and tell its run, in one transaction.
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision, roles: Sequence[str] = ()) -> Interrupt:
+        """Take the word of somebody with these roles; where it settles the interrupt, tell the run, in one transaction.
 
         Raises:
             NotFound: No such interrupt.
             AlreadyDecided: Somebody was first, or the run ended.
             InterruptExpired: Too late.
-            Invalid: The decision does not fit the kind.
+            Invalid: The decision does not fit the interrupt.
+            NotAssignee, OwnRequest, AlreadyVoted: It is not for this person to say.
         """
+        ...
+
+    async def delegate(self, by: Principal, interrupt_id: str, to: Sequence[str]) -> Interrupt:
+        """Put a question to others. Raises as `decide`."""
+        ...
+
+    async def escalate(self, by: Principal, interrupt_id: str) -> Interrupt:
+        """Put a question to those above, with new time. Raises as `decide`, and `AlreadyEscalated`."""
+        ...
+
+    async def withdraw(self, tenant: str, interrupt_id: str) -> Interrupt:
+        """Take a question back that is still open; answers how it stands. Raises `NotFound`."""
         ...
 
     async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
@@ -233,7 +246,7 @@ class Journal(Protocol):
         ...
 
     async def pump(self) -> Pumped:
-        """Queue what is due, expire interrupts, fence legs that do not obey a cancellation for 5 s.
+        """Queue what is due, close or escalate overdue interrupts, fence legs that do not obey a cancellation for 5 s.
 
         Children whose parent has ended are cancelled: nobody waits for them any more.
         """

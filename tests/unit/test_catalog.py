@@ -45,9 +45,9 @@ async def test_all_load_without_a_problem_and_each_file_is_named_for_its_agent()
 async def test_every_tool_pattern_names_a_builtin_tool():
     known = await tools()
     for agent in await shipped():
-        for pattern in (*agent.tools, *agent.approvals):
+        for pattern in (*agent.tools, *agent.approval_patterns()):
             assert any(matches(spec.name, pattern) for spec in known), (agent.name, pattern)
-        for pattern in agent.approvals:
+        for pattern in agent.approval_patterns():
             assert any(matches(spec.name, pattern) for spec in select(known, agent.tools)), (agent.name, pattern)
 
 
@@ -61,7 +61,7 @@ async def test_nobody_changes_anything_without_an_approval():
     known = await tools()
     for agent in await shipped():
         for spec in select(known, agent.tools):
-            asked = any(matches(spec.name, pattern) for pattern in agent.approvals)
+            asked = any(matches(spec.name, pattern) for pattern in agent.approval_patterns())
             assert spec.effect is EffectClass.READ or (asked and spec.risk is Risk.HIGH), (agent.name, spec.name)
 
 

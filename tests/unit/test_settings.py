@@ -1,12 +1,14 @@
 """Where a setting comes from, and what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from ripieno import settings
 from ripieno.domain.errors import Invalid
+from ripieno.domain.interrupts import OnExpiry
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +128,31 @@ def test_every_name_is_listed():
     names = list(settings.names())
     assert "tools.egress.max_bytes" in names
     assert len(names) == len(set(names))
+
+
+def test_people_have_keys_of_their_own():
+    environ = {"RIPIENO_AUTH__KEYS__DANA__KEY": "dana-secret", "RIPIENO_AUTH__KEYS__DANA__ROLES": '["finance"]'}
+    auth = settings.load(environ=environ).auth
+    assert (auth.has_key, auth.keys["dana"].roles, auth.keys["dana"].tenant) == (True, ("finance",), "default")
+    assert "dana-secret" not in repr(auth)
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"local": {"key": "long-enough"}}, "the name local is taken"),
+        ({"dana": {"key": "same-secret"}, "otto": {"key": "same-secret"}}, "two have the same key"),
+        ({"dana": {"key": "short"}}, "a key needs at least 8 characters"),
+        ({"Dana!": {"key": "long-enough"}}, "should match pattern"),
+    ],
+)
+def test_people_must_be_told_apart(keys: dict[str, Any], why: str):
+    with pytest.raises(Invalid) as error:
+        settings.load({"auth.keys": keys}, {})
+    assert why in error.value.problems[0].detail
+
+
+def test_how_approvals_are_given():
+    environ = {"RIPIENO_APPROVALS__REQUIRED": "2", "RIPIENO_APPROVALS__ON_EXPIRY": "cancel"}
+    terms = settings.load(environ=environ).approvals.terms()
+    assert (terms.required, terms.on_expiry, terms.escalate_to) == (2, OnExpiry.CANCEL, ("role:admin",))

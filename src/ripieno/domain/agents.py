@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from ripieno.domain import spelling
+from ripieno.domain import approvals, spelling
+from ripieno.domain.approvals import ApprovalRule
+from ripieno.domain.interrupts import Terms
 from ripieno.domain.jsons import Json, JsonObject, digest
 
 AgentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -76,7 +78,9 @@ class AgentDefinition(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
     tools: tuple[str, ...] = ()
-    approvals: tuple[str, ...] = Field(default=(), validation_alias=_first("approvals", "approval_required_tools"))
+    approvals: tuple[str | ApprovalRule, ...] = Field(
+        default=(), validation_alias=_first("approvals", "approval_required_tools")
+    )
     capabilities: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     mode: Mode = Field(default=Mode.AUTONOMOUS, validation_alias=_first("mode", "execution_mode"))
@@ -117,6 +121,14 @@ class AgentDefinition(BaseModel):
     def version(self) -> str:
         """The first 12 characters of the SHA-256 of the definition."""
         return digest(self.model_dump(mode="json"))[:12]
+
+    def approval_patterns(self) -> tuple[str, ...]:
+        """The tools that a person must approve."""
+        return tuple(map(approvals.pattern, self.approvals))
+
+    def approval_terms(self, tool: str, usual: Terms) -> Terms:
+        """On which terms a call of this tool is approved."""
+        return approvals.terms_for(tool, self.approvals, usual)
 
     @property
     def is_team(self) -> bool:

@@ -9,11 +9,13 @@
     │       ├── DeadLetterSettled · ReplayRefused
     │       ├── RunActive · WorksForAnother · NothingToRetry · NothingToUndo
     │       ├── EffectsInTheWay: EffectsUnknown · EffectsDone · CannotBeUndone
-    │       ├── AlreadyDecided · InterruptExpired · WhichInterrupt
+    │       ├── AlreadyDecided · AlreadyVoted · AlreadyEscalated
+    │       ├── InterruptExpired · WhichInterrupt
     │       └── IdempotencyConflict · IdempotencyInFlight
     ├── Denied               policy or a person said no
     │   ├── Unauthenticated
     │   └── Forbidden
+    │       └── OwnRequest · NotAssignee
     ├── Unavailable          something remote; may be tried again
     │   ├── ModelUnavailable
     │   ├── ToolUnavailable
@@ -31,6 +33,7 @@ Each class carries a stable `code`. The HTTP status of a code is the server's bu
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -168,16 +171,32 @@ class CannotBeUndone(EffectsInTheWay):
 
 
 class AlreadyDecided(Conflict):
-    """Somebody was first; `decided_by` tells who."""
+    """Somebody was first, or nobody is needed any more; `decided_by` and `decided_at` tell who and when."""
 
     code = "already_decided"
 
-    def __init__(self, interrupt_id: str, status: str, decided_by: str | None) -> None:
+    def __init__(
+        self, interrupt_id: str, status: str, decided_by: str | None = None, decided_at: datetime | None = None
+    ) -> None:
         by = f" by {decided_by}" if decided_by else ""
-        super().__init__(f"{interrupt_id} is already {status}{by}")
+        at = f" at {decided_at:%Y-%m-%d %H:%M:%S} UTC" if decided_at else ""
+        super().__init__(f"{interrupt_id} is already {status}{by}{at}")
         self.interrupt_id = interrupt_id
         self.status = status
         self.decided_by = decided_by
+        self.decided_at = decided_at
+
+
+class AlreadyVoted(Conflict):
+    """This principal has approved before; others are needed."""
+
+    code = "already_voted"
+
+
+class AlreadyEscalated(Conflict):
+    """Others have been asked already; there is nobody above them."""
+
+    code = "already_escalated"
 
 
 class InterruptExpired(Conflict):
@@ -241,6 +260,18 @@ class Forbidden(Denied):
     """The credential is good, but not for this."""
 
     code = "forbidden"
+
+
+class OwnRequest(Forbidden):
+    """Whoever started a run may not approve what it asks, because that must be somebody else."""
+
+    code = "own_request"
+
+
+class NotAssignee(Forbidden):
+    """The question was put to others."""
+
+    code = "not_assignee"
 
 
 class Unavailable(RipienoError):

@@ -20,11 +20,12 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class InterruptFilter:
-    """Which interrupts; None means any."""
+    """Which interrupts; None means any. `assignee` is a name that stands in their list: a principal, or `role:NAME`."""
 
     kind: InterruptKind | None = None
     status: InterruptStatus | None = None
     run_id: str | None = None
+    assignee: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Interrupts: a run's question to a person, and the answer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -55,9 +55,46 @@ STATUS_AFTER: dict[DecisionKind, InterruptStatus] = {
 }
 
 
+class OnExpiry(StrEnum):
+    """What becomes of a question that nobody answers in time: a no, others are asked, or the run is cancelled."""
+
+    DENY = "deny"
+    ESCALATE = "escalate"
+    CANCEL = "cancel"
+
+
+ADMIN_ROLE = "admin"
+ROLE = "role:"
+"""Before the name of a role, in a list of assignees: whoever has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How an interrupt may be decided.
+
+    `required` is how many people must approve. With `exclude_requester` the one whose run asks is not among them.
+    `assignees` are the principals and roles (`role:finance`) that may decide, empty means everybody; admins always may.
+    People have `seconds`; after that happens what `on_expiry` says, and `escalate_to` are who is asked then.
+    """
+
+    required: int = 1
+    exclude_requester: bool = False
+    assignees: tuple[str, ...] = ()
+    seconds: float = 3 * 86400.0
+    on_expiry: OnExpiry = OnExpiry.DENY
+    escalate_to: tuple[str, ...] = (ROLE + ADMIN_ROLE,)
+
+
+EVERYBODY = Terms()
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's answer. `arguments` are edited arguments of an approved call; `answer` is free JSON."""
+    """A person's answer.
+
+    `arguments` are edited arguments of an approved call; `answer` is free JSON; `amount` is how much more an approved
+    budget gets, in its own unit.
+    """
 
     kind: DecisionKind
     decided_by: str
@@ -65,6 +102,17 @@ class Decision:
     arguments: JsonObject | None = None
     answer: Json = None
     decided_at: datetime | None = None
+    amount: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One principal's word on an interrupt. It becomes the decision when enough of them agree."""
+
+    by: str
+    kind: DecisionKind
+    reason: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +132,15 @@ class NewInterrupt:
     reasons: tuple[str, ...] = ()
     requested_by: str = ""
     expires_at: datetime | None = None
+    terms: Terms = EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """An interrupt as it stands."""
+    """An interrupt as it stands.
+
+    `terms` are as they were when it was opened, `assignees` and `expires_at` as they are now.
+    """
 
     id: str
     tenant: str
@@ -103,4 +155,8 @@ class Interrupt:
     requested_by: str
     created_at: datetime
     expires_at: datetime | None = None
-    decisions: tuple[Decision, ...] = field(default=())
+    decisions: tuple[Decision, ...] = ()
+    terms: Terms = EVERYBODY
+    assignees: tuple[str, ...] = ()
+    escalated_at: datetime | None = None
+    votes: tuple[Vote, ...] = ()

@@ -29,9 +29,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A ruling with its reasons."""
+    """A ruling with its reasons. `policy_version` names the rules that ruled: an approval under others is none."""
 
     ruling: Ruling
     reasons: tuple[str, ...] = ()
     rule_ids: tuple[str, ...] = ()
     risk: str = "low"
+    policy_version: str = ""

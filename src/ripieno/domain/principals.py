@@ -15,3 +15,6 @@ class Principal:
 
 
 SYSTEM = Principal("system")
+
+ANYBODY = "local"
+"""The name of whoever calls without a key, where none is needed."""

@@ -146,15 +146,23 @@ class Engine:
         """Decide an interrupt; edited arguments are checked against the tool's schema as it was shown.
 
         Raises:
-            NotFound, AlreadyDecided, InterruptExpired: See `Journal.decide`.
-            Invalid: The edited arguments break the schema, or the decision does not fit the kind.
+            NotFound, AlreadyDecided, InterruptExpired, NotAssignee, OwnRequest, AlreadyVoted: See `Journal.decide`.
+            Invalid: The edited arguments break the schema, or the decision does not fit the interrupt.
         """
         if decision.arguments is not None:
             interrupt = await self._around.records.interrupt(principal.tenant, interrupt_id)
             problems = self._around.check(interrupt.request.get("input_schema", {}), decision.arguments)
             if problems:
                 raise Invalid("the edited arguments do not fit the tool", problems)
-        return await self._journal.decide(principal.tenant, interrupt_id, decision)
+        return await self._journal.decide(principal.tenant, interrupt_id, decision, principal.roles)
+
+    async def delegate(self, principal: Principal, interrupt_id: str, to: Sequence[str]) -> Interrupt:
+        """Put a question to others. Raises as `decide`."""
+        return await self._journal.delegate(principal, interrupt_id, to)
+
+    async def escalate(self, principal: Principal, interrupt_id: str) -> Interrupt:
+        """Put a question to those above, with new time. Raises as `decide`, and `AlreadyEscalated`."""
+        return await self._journal.escalate(principal, interrupt_id)
 
     async def open_interrupt(
         self, tenant: str, run_id: str, interrupt_id: str | None, kind: InterruptKind | None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import InboxRow, NewEntry
-from ripieno.domain.interrupts import NewInterrupt
+from ripieno.domain.interrupts import Interrupt, InterruptStatus, NewInterrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunStatus
 from ripieno.engine.core import standing
@@ -74,6 +74,14 @@ class Leg:
             self.inbox = [row for row in self.inbox if row.n != consumed.n]
         if intent:
             self._effects.setdefault(intent.key, []).append(intent)
+
+    async def withdraw(self, key: str) -> Interrupt:
+        """Take back what was asked under this key, where nobody has answered; answers how it stands then."""
+        known = self.interrupts.get(key)
+        if known is None or known.status is InterruptStatus.PENDING:
+            interrupt_id: str = self.recorded[key].body["interrupt_id"]
+            known = self.interrupts[key] = await self._journal.withdraw(self.run.tenant, interrupt_id)
+        return known
 
     def received(self, topic: str, name: str, value: str) -> InboxRow | None:
         """The unread message of a topic whose body has this value under this name."""

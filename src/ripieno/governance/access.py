@@ -1,17 +1,20 @@
-"""Who may come in: a static admin key, or nobody asked on a loopback address."""
+"""Who may come in: whoever has a key of the settings, or everybody on a loopback address."""
 
+import difflib
 import hashlib
 import hmac
 import ipaddress
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from ripieno.domain.errors import Invalid, Problem, Unauthenticated
-from ripieno.domain.principals import DEFAULT_TENANT, Principal
+from ripieno.domain.interrupts import ROLE
+from ripieno.domain.principals import ANYBODY, DEFAULT_TENANT, Principal
 
 Mode = Literal["auto", "key", "off"]
 
 ADMIN = Principal("admin", DEFAULT_TENANT, ("admin",))
-LOCAL = Principal("local", DEFAULT_TENANT, ("admin",))
+LOCAL = Principal(ANYBODY, DEFAULT_TENANT, ("admin",))
 
 
 def is_loopback(host: str) -> bool:
@@ -39,14 +42,17 @@ def refuse_insecure(host: str, mode: Mode, *, has_key: bool) -> None:
 
 
 class StaticAccess:
-    """Turns a credential into a principal.
+    """Turns a credential into a principal. `people` has the principal of each key.
 
     `open` says that no credential is needed: with `mode` off, or auto on a loopback `host`. `local` says that it is
     open because only this machine can reach it, so that browsers led here by foreign pages must be kept out.
     """
 
-    def __init__(self, host: str, mode: Mode, admin_key: str | None) -> None:
-        self._key = _hash(admin_key) if admin_key else None
+    def __init__(
+        self, host: str, mode: Mode, admin_key: str | None, people: Mapping[str, Principal] | None = None
+    ) -> None:
+        known = {**(people or {}), **({admin_key: ADMIN} if admin_key else {})}
+        self._people = [(_hash(key), principal) for key, principal in known.items()]
         self.local = mode == "auto" and is_loopback(host)
         self.open = mode == "off" or self.local
 
@@ -56,15 +62,41 @@ class StaticAccess:
         Raises:
             Unauthenticated: The credential is needed and missing, or it is wrong.
         """
-        if credential is not None and self._key is not None:
-            if hmac.compare_digest(_hash(credential), self._key):
-                return ADMIN
-            raise Unauthenticated("the key is not valid")
+        if credential is not None and self._people:
+            return self._owner(_hash(credential))
         if self.open:
             return LOCAL
         if credential is None:
             raise Unauthenticated("a key is needed: Authorization: Bearer, X-API-Key or x-admin-token")
         raise Unauthenticated("the key is not valid")
+
+    def must_know(self, names: Sequence[str], tenant: str) -> None:
+        """Check names to which a question is to be put: principals of this tenant, or roles that one of them has.
+
+        Raises:
+            Invalid: Nobody has this name or role.
+        """
+        known = {name for _, person in self._people if person.tenant == tenant for name in _names(person)}
+        known |= set(_names(LOCAL)) if self.open else set()
+        problems = [Problem("/to", _nobody(name, known)) for name in names if name not in known]
+        if problems:
+            raise Invalid(problems[0].detail, problems)
+
+    def _owner(self, key: bytes) -> Principal:
+        """Every key is looked at, so that the time taken tells nothing."""
+        found = [person for known, person in self._people if hmac.compare_digest(known, key)]
+        if not found:
+            raise Unauthenticated("the key is not valid")
+        return found[0]
+
+
+def _names(person: Principal) -> list[str]:
+    return [person.id, *(f"{ROLE}{role}" for role in person.roles)]
+
+
+def _nobody(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known)
+    return f"nobody here is {name}" + (f"; did you mean {', '.join(near)}?" if near else "")
 
 
 def _hash(text: str) -> bytes:

@@ -13,6 +13,7 @@ class RiskGate:
 
     def __init__(self, ask_from: Risk) -> None:
         self._ask_from = ORDER.index(ask_from)
+        self._version = f"risk/{ask_from.value}"
 
     def decide(self, action: Action) -> Verdict:
         """Rule on it; the reasons say which of the two rules asks."""
@@ -23,4 +24,5 @@ class RiskGate:
         if ORDER.index(tool.risk) >= self._ask_from:
             rules.append(("tool.risk", f"{tool.name} has {tool.risk.value} risk"))
         ruling = Ruling.ASK if rules else Ruling.ALLOW
-        return Verdict(ruling, tuple(why for _, why in rules), tuple(rule for rule, _ in rules), tool.risk.value)
+        reasons, rule_ids = tuple(why for _, why in rules), tuple(rule for rule, _ in rules)
+        return Verdict(ruling, reasons, rule_ids, tool.risk.value, self._version)

@@ -38,6 +38,8 @@ KINDS: dict[str, Kind] = {
     "forbidden": Kind(403, "Not allowed"),
     "host_refused": Kind(403, "The Host header does not name this server"),
     "origin_refused": Kind(403, "Requests from pages of other sites are refused"),
+    "own_request": Kind(403, "Somebody else must approve this"),
+    "not_assignee": Kind(403, "The question was put to others"),
     "tool_denied": Kind(403, "Policy does not allow this call here"),
     "not_found": Kind(404, "There is no such thing"),
     "route_not_found": Kind(404, "There is no such address"),
@@ -54,6 +56,8 @@ KINDS: dict[str, Kind] = {
     "effects_done": Kind(409, "Effects have happened that may be done again"),
     "cannot_be_undone": Kind(409, "Some effects cannot be undone"),
     "already_decided": Kind(409, "Somebody has decided already"),
+    "already_voted": Kind(409, "This principal has approved already"),
+    "already_escalated": Kind(409, "The question was escalated already"),
     "interrupt_expired": Kind(409, "The time to decide has passed"),
     "which_interrupt": Kind(409, "The run has no open interrupt, or several"),
     "dead_letter_settled": Kind(409, "The dead letter was dealt with in another way"),
@@ -194,7 +198,8 @@ def _extra(error: RipienoError) -> JsonObject:
     if isinstance(error, errors.WhichInterrupt):
         extra["open"] = list(error.open_ids)
     if isinstance(error, errors.AlreadyDecided):
-        extra |= {"interrupt_id": error.interrupt_id, "decided_by": error.decided_by}
+        at = error.decided_at.isoformat() if error.decided_at else None
+        extra |= {"interrupt_id": error.interrupt_id, "decided_by": error.decided_by, "decided_at": at}
     return extra
 
 

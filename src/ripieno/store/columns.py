@@ -10,5 +10,5 @@ INBOX_COLUMNS = "n, topic, body, dedupe"
 EFFECT_COLUMNS = "run_id, key, attempt, tool, effect, state, idempotency_key, arguments_hash, intended_at, closed_at"
 INTERRUPT_COLUMNS = (
     "id, tenant, run_id, key, kind, status, subject_hash, request, risk, reasons, requested_by, created_at, "
-    "expires_at, decisions"
+    "expires_at, decisions, terms, assignees, escalated_at"
 )

@@ -35,10 +35,10 @@ class EmbeddedStore:
     """An open store. Made by `open_store`."""
 
     def __init__(self, lock: LockFile, writer: Writer, readers: Readers, clock: Clock) -> None:
-        self.journal = SqliteJournal(writer, readers)
+        self.frames: Frames = SqliteFrames(writer, readers, clock)
+        self.journal = SqliteJournal(writer, readers, self.frames)
         self.records = SqliteRecords(readers)
         self.replies = SqliteReplies(writer)
-        self.frames: Frames = SqliteFrames(writer, readers, clock)
         self.dead_letters = StoredDeadLetters(self.frames)
         self.outbox = StoredOutbox(self.frames)
         self.history = StoredHistory(self.frames, self.records)

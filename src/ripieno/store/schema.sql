@@ -156,7 +156,7 @@ CREATE TABLE interrupts (
 	requested_by TEXT NOT NULL, 
 	created_at BIGINT NOT NULL, 
 	expires_at BIGINT, 
-	decisions TEXT NOT NULL, 
+	decisions TEXT NOT NULL, terms TEXT DEFAULT '{}' NOT NULL, assignees TEXT DEFAULT '[]' NOT NULL, escalated_at BIGINT, 
 	PRIMARY KEY (id), 
 	UNIQUE (run_id, "key")
 );
@@ -311,6 +311,14 @@ CREATE TABLE tenants (
 	id TEXT NOT NULL, 
 	max_running INTEGER, 
 	PRIMARY KEY (id)
+);
+
+CREATE TABLE votes (
+	interrupt_id TEXT NOT NULL, 
+	voter TEXT NOT NULL, 
+	n INTEGER NOT NULL, 
+	body TEXT NOT NULL, 
+	PRIMARY KEY (interrupt_id, voter)
 );
 
 CREATE TABLE workers (

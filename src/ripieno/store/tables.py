@@ -194,11 +194,25 @@ interrupts = Table(
     Column("created_at", Stamp, nullable=False),
     Column("expires_at", Stamp),
     Column("decisions", Body, nullable=False),
+    # How it may be decided: as it was opened, and who is asked now.
+    Column("terms", Body, nullable=False, server_default=text("'{}'")),
+    Column("assignees", Body, nullable=False, server_default=text("'[]'")),
+    Column("escalated_at", Stamp),
     UniqueConstraint("run_id", "key"),
 )
 Index("interrupts_by_tenant", interrupts.c.tenant, interrupts.c.created_at, interrupts.c.id)
 _partial("interrupts_pending", interrupts.c.tenant, interrupts.c.created_at, where="status = 'pending'")
 _partial("interrupts_expiring", interrupts.c.expires_at, where="status = 'pending'")
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("interrupt_id", Word, nullable=False),
+    Column("voter", Word, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("body", Body, nullable=False),
+    PrimaryKeyConstraint("interrupt_id", "voter"),
+)
 
 sessions = Table(
     "sessions",

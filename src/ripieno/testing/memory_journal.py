@@ -13,32 +13,21 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ripieno.domain import deciding, interrupt_rows
 from ripieno.domain.batches import Append, Claimed, EffectClose, Park, Pumped, Standing
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import (
-    AlreadyDecided,
     IntentRefused,
-    InterruptExpired,
-    Invalid,
     JournalMismatch,
-    NotFound,
     NotHeld,
-    Problem,
     RunEnded,
 )
 from ripieno.domain.hints import HintKind
-from ripieno.domain.interrupts import (
-    ALLOWED_DECISIONS,
-    STATUS_AFTER,
-    Decision,
-    DecisionKind,
-    Interrupt,
-    InterruptStatus,
-    NewInterrupt,
-)
+from ripieno.domain.interrupt_rows import DECIDED, Row
+from ripieno.domain.interrupts import Decision, Interrupt, InterruptStatus, NewInterrupt, OnExpiry
 from ripieno.domain.jsons import JsonObject, encode
-from ripieno.domain.principals import SYSTEM
+from ripieno.domain.principals import SYSTEM, Principal
 from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
 from ripieno.testing.memory_books import MemoryBooks
@@ -85,20 +74,28 @@ class MemoryJournal:
         async with self._transaction() as draft:
             return draft.deliver(draft.alive(tenant, run_id), topic, body, dedupe)
 
-    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision, roles: Sequence[str] = ()) -> Interrupt:
         async with self._transaction() as draft:
-            interrupt = draft.interrupts.get(interrupt_id)
-            if interrupt is None or interrupt.tenant != tenant:
-                raise NotFound("interrupt", interrupt_id)
-            if decision.kind not in ALLOWED_DECISIONS[interrupt.kind]:
-                detail = f"an interrupt of kind {interrupt.kind} does not take {decision.kind}"
-                raise Invalid(detail, [Problem("/decision", detail)])
-            if interrupt.status is InterruptStatus.EXPIRED or _late(interrupt, draft.now):
-                raise InterruptExpired(f"{interrupt_id} expired; nobody decided in time")
-            if interrupt.status is not InterruptStatus.PENDING:
-                by = interrupt.decisions[-1].decided_by if interrupt.decisions else None
-                raise AlreadyDecided(interrupt_id, interrupt.status, by)
-            return _close(draft, interrupt, decision, STATUS_AFTER[decision.kind])
+            asked = deciding.decided(draft.interrupt(tenant, interrupt_id), decision, roles, draft.now)
+            return _answer(draft, asked, interrupt_rows.of_word(asked, draft.now))
+
+    async def delegate(self, by: Principal, interrupt_id: str, to: Sequence[str]) -> Interrupt:
+        async with self._transaction() as draft:
+            asked = deciding.delegated(draft.interrupt(by.tenant, interrupt_id), by.id, by.roles, to, draft.now)
+            rows = interrupt_rows.of_reassignment(interrupt_rows.DELEGATE, by.id, asked, draft.now)
+            return draft.ask(asked, rows)
+
+    async def escalate(self, by: Principal, interrupt_id: str) -> Interrupt:
+        async with self._transaction() as draft:
+            asked = deciding.escalated(draft.interrupt(by.tenant, interrupt_id), by.id, by.roles, draft.now)
+            rows = interrupt_rows.of_reassignment(interrupt_rows.ESCALATE, by.id, asked, draft.now)
+            return draft.ask(asked, rows)
+
+    async def withdraw(self, tenant: str, interrupt_id: str) -> Interrupt:
+        async with self._transaction() as draft:
+            before = draft.interrupt(tenant, interrupt_id)
+            asked = deciding.withdrawn(before)
+            return draft.ask(asked, interrupt_rows.of_withdrawal(asked, draft.now) if asked != before else ())
 
     async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
         async with self._transaction() as draft:
@@ -205,10 +202,9 @@ class MemoryJournal:
             woken = [state for state in draft.runs.values() if _due(state.run, draft.now)]
             for state in woken:
                 draft.queue(state)
-            late = [interrupt for interrupt in draft.interrupts.values() if _late(interrupt, draft.now)]
-            denial = Decision(DecisionKind.DENY, SYSTEM.id, reason="nobody decided in time")
-            for interrupt in late:
-                _close(draft, interrupt, denial, InterruptStatus.EXPIRED)
+            late = [asked for asked in draft.interrupts.values() if deciding.overdue(asked, draft.now)]
+            for asked in late:
+                _expire(draft, deciding.expired(asked, draft.now))
             slow = [state for state in draft.runs.values() if _disobedient(state.run, draft.now)]
             for state in slow:
                 draft.cancel(draft.runs[state.run.id])
@@ -291,24 +287,27 @@ def _open(draft: Draft, run: Run, new: NewInterrupt) -> None:
         requested_by=new.requested_by,
         created_at=draft.now,
         expires_at=new.expires_at,
+        terms=new.terms,
+        assignees=new.terms.assignees,
     )
     draft.tell(run.tenant, "interrupt.opened", run.id, {"interrupt_id": new.id, "kind": new.kind.value})
 
 
-def _late(interrupt: Interrupt, now: datetime) -> bool:
-    pending = interrupt.status is InterruptStatus.PENDING
-    return pending and interrupt.expires_at is not None and interrupt.expires_at <= now
+def _answer(draft: Draft, asked: Interrupt, rows: Sequence[Row]) -> Interrupt:
+    """Keep an interrupt and, where something was decided, tell its run."""
+    for decision in asked.decisions:
+        body = {"interrupt_id": asked.id, "decision": encode(decision)}
+        draft.deliver(draft.runs[asked.run_id], DECIDED, body, asked.id)
+    return draft.ask(asked, rows)
 
 
-def _close(draft: Draft, interrupt: Interrupt, decision: Decision, status: InterruptStatus) -> Interrupt:
-    decision = replace(decision, decided_at=draft.now)
-    closed = replace(interrupt, status=status, decisions=(decision,))
-    draft.interrupts[interrupt.id] = closed
-    told = {"interrupt_id": interrupt.id, "status": status.value, "decided_by": decision.decided_by}
-    draft.tell(interrupt.tenant, "interrupt.decided", interrupt.run_id, told)
-    body = {"interrupt_id": interrupt.id, "decision": encode(decision)}
-    draft.deliver(draft.runs[interrupt.run_id], "interrupt.decided", body, interrupt.id)
-    return closed
+def _expire(draft: Draft, asked: Interrupt) -> None:
+    rows = interrupt_rows.of_expiry(asked, draft.now)
+    if asked.status is InterruptStatus.EXPIRED and asked.terms.on_expiry is OnExpiry.CANCEL:
+        draft.ask(asked, rows)
+        _stop(draft, draft.runs[asked.run_id], SYSTEM.id, f"nobody decided {asked.id} in time")
+    else:
+        _answer(draft, asked, rows)
 
 
 def _stop(draft: Draft, state: RunState, by: str, reason: str) -> None:

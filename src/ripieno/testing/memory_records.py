@@ -65,6 +65,7 @@ class MemoryRecords:
             and which.kind in {None, interrupt.kind}
             and which.status in {None, interrupt.status}
             and which.run_id in {None, interrupt.run_id}
+            and (which.assignee is None or which.assignee in interrupt.assignees)
         ]
         if before is not None:
             last = self._memory.interrupts.get(before)

@@ -129,6 +129,13 @@ class Draft:
             raise LegLost(f"epoch {epoch} of {run_id} is over")
         return state
 
+    def interrupt(self, tenant: str, interrupt_id: str) -> Interrupt:
+        """A tenant's interrupt. Raises `NotFound`."""
+        asked = self.interrupts.get(interrupt_id)
+        if asked is None or asked.tenant != tenant:
+            raise NotFound("interrupt", interrupt_id)
+        return asked
+
     # -- changing ------------------------------------------------------------------------------------------------
 
     def change(self, state: RunState, **changes: Any) -> RunState:
@@ -140,6 +147,13 @@ class Draft:
         """Keep a state."""
         self.runs[state.run.id] = state
         return state
+
+    def ask(self, asked: Interrupt, rows: Sequence[tuple[str, JsonObject]]) -> Interrupt:
+        """Keep an interrupt as it is now, and what the outbox says of it."""
+        self.interrupts[asked.id] = asked
+        for kind, body in rows:
+            self.tell(asked.tenant, kind, asked.run_id, body)
+        return asked
 
     def start(self, new: NewRun) -> bool:
         """Insert a queued run; False when its id exists."""

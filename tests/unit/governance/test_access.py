@@ -3,6 +3,7 @@
 import pytest
 
 from ripieno.domain.errors import Invalid, Unauthenticated
+from ripieno.domain.principals import DEFAULT_TENANT, Principal
 from ripieno.governance.access import ADMIN, LOCAL, Mode, StaticAccess, is_loopback, refuse_insecure
 
 LOOPBACK = ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "LOCALHOST.", "api.localhost"]
@@ -92,3 +93,29 @@ def test_a_wrong_key_is_refused_also_where_none_is_needed():
 def test_an_instance_that_needs_a_key_and_has_none_lets_nobody_in(credential: str | None):
     with pytest.raises(Unauthenticated):
         StaticAccess("0.0.0.0", "auto", None).principal(credential)
+
+
+DANA = Principal("dana", DEFAULT_TENANT, ("finance",))
+OTTO = Principal("otto", "other", ("legal",))
+
+
+def test_everybody_has_a_key():
+    access = StaticAccess("127.0.0.1", "auto", "admin-key", {"dana-key": DANA, "otto-key": OTTO})
+    keys = ["dana-key", "otto-key", "admin-key", None]
+    assert [access.principal(key) for key in keys] == [DANA, OTTO, ADMIN, LOCAL]
+    with pytest.raises(Unauthenticated):
+        access.principal("dana-ke")
+
+
+def test_a_question_is_put_to_somebody_who_is_there():
+    access = StaticAccess("0.0.0.0", "key", None, {"dana-key": DANA, "otto-key": OTTO})
+    access.must_know(["dana", "role:finance"], DEFAULT_TENANT)
+    with pytest.raises(Invalid, match=r"nobody here is dan; did you mean dana\?") as refused:
+        access.must_know(["dana", "dan", "otto"], DEFAULT_TENANT)
+    assert [problem.detail for problem in refused.value.problems][1:] == ["nobody here is otto"]
+    with pytest.raises(Invalid):
+        access.must_know(["local"], DEFAULT_TENANT)
+
+
+def test_who_needs_no_key_can_be_asked():
+    StaticAccess("127.0.0.1", "auto", None).must_know(["local", "role:admin"], DEFAULT_TENANT)

@@ -1,19 +1,18 @@
 """Asks people: opens an interrupt once, and finds its decision in the journal or the inbox."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ripieno.domain import ids, jsons
 from ripieno.domain.batches import EffectClose
 from ripieno.domain.entries import EntryType, NewEntry
-from ripieno.domain.interrupts import Decision, InterruptKind, NewInterrupt
+from ripieno.domain.interrupts import EVERYBODY, Decision, DecisionKind, InterruptKind, NewInterrupt, Terms
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.leg import Blocked, Leg
 from ripieno.ports import Clock
 
 DECIDED = "interrupt.decided"
-EXPIRES_AFTER = timedelta(days=3)
 
 PARKED_AS = {
     InterruptKind.APPROVAL: RunStatus.AWAITING_APPROVAL,
@@ -21,24 +20,31 @@ PARKED_AS = {
     InterruptKind.QUESTION: RunStatus.AWAITING_INPUT,
     InterruptKind.UNKNOWN_EFFECT: RunStatus.AWAITING_INPUT,
 }
+PERMISSIONS = frozenset({InterruptKind.APPROVAL, InterruptKind.BUDGET})
+"""What the usual rules about approvers are about; whoever knows the answer may answer the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask. `subject_hash` binds the answer to exactly this."""
+    """What to ask. `subject_hash` binds the answer to exactly this; without `terms` the usual ones hold."""
 
     kind: InterruptKind
     subject_hash: str
     request: JsonObject
     risk: str
     reasons: tuple[str, ...]
+    terms: Terms | None = None
 
 
 class PeoplePerformer:
-    """One interrupt a key; the run waits without a leg until it is decided."""
+    """One interrupt a key; the run waits without a leg until it is decided.
 
-    def __init__(self, clock: Clock) -> None:
+    `usual` are the terms on which approvals are given where nothing else is said.
+    """
+
+    def __init__(self, clock: Clock, usual: Terms = EVERYBODY) -> None:
         self._clock = clock
+        self.usual = usual
 
     async def ask(self, leg: Leg, key: str, question: Question, close: EffectClose | None = None) -> Decision:
         """The decision about exactly this question: one about another subject does not count, and it is asked again.
@@ -52,6 +58,7 @@ class PeoplePerformer:
         if (opened := leg.recorded.get(key)) is None:
             await self._open(leg, key, interrupt_id, question, close)
         elif opened.body["subject_hash"] != question.subject_hash:
+            await leg.withdraw(key)
             return await self.ask(leg, f"{key}/again", question, close)
         if entry := leg.recorded.get(f"{key}/decision"):
             return jsons.decode(Decision, entry.body["decision"])
@@ -63,7 +70,18 @@ class PeoplePerformer:
         await leg.append(NewEntry(f"{key}/decision", EntryType.INTERRUPT_DECIDED, body), consumed=row)
         return jsons.decode(Decision, row.body["decision"])
 
+    async def take_back(self, leg: Leg, key: str) -> Decision | None:
+        """Ask nobody any more under this key. A no that was said before stands, and is answered."""
+        while key in leg.recorded:
+            asked = await leg.withdraw(key)
+            if asked.decisions and asked.decisions[-1].kind is DecisionKind.DENY:
+                return asked.decisions[-1]
+            key = f"{key}/again"
+        return None
+
     async def _open(self, leg: Leg, key: str, interrupt_id: str, question: Question, close: EffectClose | None) -> None:
+        terms = self._terms(question)
+        expires_at = self._clock.now() + timedelta(seconds=terms.seconds)
         interrupt = NewInterrupt(
             id=interrupt_id,
             key=key,
@@ -73,7 +91,8 @@ class PeoplePerformer:
             risk=question.risk,
             reasons=question.reasons,
             requested_by=leg.run.created_by,
-            expires_at=self._clock.now() + EXPIRES_AFTER,
+            expires_at=expires_at,
+            terms=terms,
         )
         body = {
             "interrupt_id": interrupt_id,
@@ -82,5 +101,14 @@ class PeoplePerformer:
             "request": question.request,
             "risk": question.risk,
             "reasons": list(question.reasons),
+            "terms": jsons.encode(terms),
+            "expires_at": expires_at.isoformat(),
         }
         await leg.append(NewEntry(key, EntryType.INTERRUPT_OPENED, body), interrupt=interrupt, close=close)
+
+    def _terms(self, question: Question) -> Terms:
+        if question.terms is not None:
+            return question.terms
+        if question.kind in PERMISSIONS:
+            return self.usual
+        return replace(self.usual, required=1, exclude_requester=False, assignees=())

@@ -13,13 +13,13 @@ from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
-from ripieno.domain.policies import Action, Ruling, Verdict
 from ripieno.domain.tools import UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import CallEnded, PlannedCall
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.own_tools import SOURCE, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
-from ripieno.ports import Clock, Gate, SchemaCheck, Toolset
+from ripieno.engine.performers.permits import Permits, Wish
+from ripieno.ports import Clock, Toolset
 
 MAX_ATTEMPTS = 3
 SEND_SECONDS = 30.0
@@ -38,14 +38,6 @@ class Workbench:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What decides whether a call may be made as it is."""
-
-    gate: Gate
-    check: SchemaCheck
-
-
-@dataclass(frozen=True, slots=True)
 class _Act:
     """A call on its way to the tool."""
 
@@ -59,12 +51,11 @@ class ToolPerformer:
     """Takes each call through the gate, the ledger and the toolset."""
 
     def __init__(
-        self, tools: Toolset, own: OwnToolPerformer, rules: Rules, people: PeoplePerformer, clock: Clock
+        self, tools: Toolset, own: OwnToolPerformer, permits: Permits, people: PeoplePerformer, clock: Clock
     ) -> None:
         self._tools = tools
         self._own = own
-        self._gate = rules.gate
-        self._check = rules.check
+        self._permits = permits
         self._people = people
         self._clock = clock
 
@@ -92,18 +83,6 @@ class ToolPerformer:
             return await self._record(leg, permitted, ToolResult(ToolStatus.OK, text))
         return await self._act_once(leg, bench, permitted)
 
-    # -- may it? -------------------------------------------------------------------------------------------------
-
-    def _wrong_arguments(self, spec: ToolSpec, call: ToolCall) -> ToolResult | None:
-        if call.malformed is not None:
-            text = f"the arguments are not a JSON object: {call.malformed[:200]}"
-            return ToolResult(ToolStatus.INVALID_ARGUMENTS, text)
-        problems = self._check(spec.input_schema, call.arguments)
-        if not problems:
-            return None
-        text = "; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems)
-        return ToolResult(ToolStatus.INVALID_ARGUMENTS, text)
-
     async def _permit(
         self, leg: Leg, bench: Workbench, planned: PlannedCall, spec: ToolSpec | None
     ) -> _Act | ToolResult:
@@ -111,30 +90,8 @@ class ToolPerformer:
         if spec is None:
             return _unknown(bench, planned.call.name)
         act = _Act(planned, spec, planned.call.arguments)
-        if wrong := self._wrong_arguments(spec, planned.call):
-            return wrong
-        verdict = self._rule(leg, bench, act)
-        if verdict.ruling is Ruling.DENY:
-            return _denied("; ".join(verdict.reasons) or "policy forbids it")
-        if verdict.ruling is Ruling.ALLOW:
-            return act
-        decision = await self._people.ask(leg, f"{act.planned.key}/approval", _approval(bench, act, verdict))
-        if decision.kind is not DecisionKind.APPROVE:
-            return _denied(f"{decision.decided_by} said no" + (f": {decision.reason}" if decision.reason else ""))
-        return act if decision.arguments is None else self._edited(leg, bench, act, decision.arguments)
-
-    def _edited(self, leg: Leg, bench: Workbench, act: _Act, arguments: JsonObject) -> _Act | ToolResult:
-        edited = replace(act, arguments=arguments)
-        if self._rule(leg, bench, edited).ruling is Ruling.DENY:
-            return _denied("policy forbids the edited arguments")
-        return self._wrong_arguments(act.spec, replace(act.planned.call, arguments=arguments)) or edited
-
-    def _rule(self, leg: Leg, bench: Workbench, act: _Act) -> Verdict:
-        approvals = bench.definition.approvals
-        action = Action(
-            leg.run.tenant, bench.definition.name, act.spec, act.arguments, approvals, requested_by=leg.run.created_by
-        )
-        return self._gate.decide(action)
+        permit = await self._permits.permit(leg, _wish(bench, act))
+        return permit if isinstance(permit, ToolResult) else replace(act, arguments=permit)
 
     # -- once ----------------------------------------------------------------------------------------------------
 
@@ -145,6 +102,8 @@ class ToolPerformer:
             decision = await self._what_happened(leg, act, before[-1])
             if decision.kind is not DecisionKind.RETRY:
                 return await self._settle(leg, act, before[-1], decision)
+        if before and (no := self._permits.forbidden(leg, _wish(bench, act), act.arguments)):
+            return await self._stop(leg, act, before[-1], no)
         act = replace(act, attempt=len(before) + 1)
         await leg.may_act()
         # From the commit of the intent to that of the outcome the run must not be let go: between them it is unknown.
@@ -210,6 +169,12 @@ class ToolPerformer:
             detail = f"given up by {decision.decided_by}; nobody knows whether it happened"
             result, state = ToolResult(ToolStatus.ERROR, detail), EffectState.ABANDONED
         close = EffectClose(act.planned.key, last.attempt, state)
+        return await self._record(leg, replace(act, attempt=last.attempt), result, close=close)
+
+    async def _stop(self, leg: Leg, act: _Act, last: Effect, result: ToolResult) -> CallEnded:
+        """No other attempt is allowed; of the last one only a person could have said that it did not happen."""
+        state = EffectState.UNKNOWN if last.effect is EffectClass.IDEMPOTENT else EffectState.FAILED
+        close = EffectClose(last.key, last.attempt, state)
         return await self._record(leg, replace(act, attempt=last.attempt), result, close=close)
 
     # -- act and write down --------------------------------------------------------------------------------------
@@ -280,26 +245,24 @@ def _superseded(before: Sequence[Effect]) -> EffectClose | None:
     return EffectClose(last.key, last.attempt, state)
 
 
-def _denied(text: str) -> ToolResult:
-    return ToolResult(ToolStatus.DENIED, text)
+def _wish(bench: Workbench, act: _Act) -> Wish:
+    return Wish(bench.definition, act.planned.key, act.spec, act.planned.call)
 
 
-def _approval(bench: Workbench, act: _Act, verdict: Verdict) -> Question:
-    subject = [act.spec.name, act.arguments, bench.definition.version]
-    request = {
-        "tool": act.spec.name,
-        "arguments": act.arguments,
-        "description": act.spec.description,
-        "input_schema": act.spec.input_schema,
-        "agent": bench.definition.name,
-    }
-    return Question(InterruptKind.APPROVAL, jsons.digest(subject), request, verdict.risk, verdict.reasons)
+FATES = {
+    DecisionKind.COMMITTED: "It happened. The run goes on with the result that you give, or without one.",
+    DecisionKind.RETRY: "It did not happen. Make the call again.",
+    DecisionKind.ABANDON: "Leave it. The run goes on and is told that nobody knows.",
+}
+"""What can be said about a call that nobody saw end."""
 
 
 def _lost(act: _Act, last: Effect) -> Question:
     request = {
         "tool": last.tool,
         "arguments": act.arguments,
+        "description": f"Did this call of {last.tool} take effect? Look there before you answer.",
+        "options": {kind.value: meaning for kind, meaning in FATES.items()},
         "attempt": last.attempt,
         "idempotency_key": last.idempotency_key,
     }

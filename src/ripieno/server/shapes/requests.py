@@ -12,6 +12,7 @@ from ripieno.engine.api import StartRun
 from ripieno.server.errors import ServerProblem
 
 Goal = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
+Assignee = Annotated[str, StringConstraints(pattern=r"^[\w.@:-]{1,200}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 GOAL_KEYS = ("goal", "prompt", "task", "message", "text", "query", "input")
 
@@ -211,7 +212,7 @@ class DecideRequest(Body):
     reason: str | None = Field(default=None, max_length=2000)
     arguments: JsonObject | None = Field(default=None, description="Edited arguments of an approved call.")
     answer: Json = None
-    amount: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="For budgets: how much more.")
+    amount: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="For budgets: how much more.")
     result: Json = Field(default=None, description="What the call answered, for `committed`.")
 
     @model_validator(mode="before")
@@ -229,9 +230,21 @@ class DecideRequest(Body):
 
     def to_decision(self, by: str) -> Decision:
         """The same in the words of the domain."""
-        given = (self.answer, self.result, self.amount)
-        answer = next((value for value in given if value is not None), None)
-        return Decision(self.decision, by, self.reason, self.arguments, answer)
+        answer = self.result if self.answer is None else self.answer
+        return Decision(self.decision, by, self.reason, self.arguments, answer, amount=self.amount)
+
+
+class DelegateRequest(Body):
+    """Whom to put a question to: a name or `role:NAME`, or several."""
+
+    to: Assignee | list[Assignee]
+
+    def names(self) -> list[str]:
+        """Those who are asked now. Raises `ServerProblem` where that is nobody."""
+        names = [self.to] if isinstance(self.to, str) else self.to
+        if not names:
+            raise ServerProblem("invalid", "say whom to ask", [Problem("/to", "a name is needed")])
+        return names
 
 
 class ToolCallRequest(Body):

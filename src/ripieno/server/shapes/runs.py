@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ripieno.domain.interrupts import Interrupt, InterruptKind
+from ripieno.domain.interrupts import Interrupt, InterruptKind, Vote
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import Evidence, ExitReason, Run, RunKind, RunResult, RunStatus
 from ripieno.domain.usage import Usage
@@ -62,6 +62,9 @@ class WaitingFor(Shape):
     risk: str
     reasons: tuple[str, ...]
     expires_at: datetime | None
+    assignees: tuple[str, ...]
+    required_approvals: int
+    votes: tuple[Vote, ...]
 
     @classmethod
     def of(cls, interrupt: Interrupt) -> "WaitingFor":
@@ -74,6 +77,9 @@ class WaitingFor(Shape):
             risk=interrupt.risk,
             reasons=interrupt.reasons,
             expires_at=interrupt.expires_at,
+            assignees=interrupt.assignees,
+            required_approvals=interrupt.terms.required,
+            votes=interrupt.votes,
         )
 
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Literal
 
 from ripieno.domain.agents import AgentDefinition, AgentLimits, DefinitionProblem, Mode, Pattern
+from ripieno.domain.approvals import ApprovalRule
 from ripieno.domain.effects import EffectClass
-from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
+from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus, OnExpiry, Vote
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import RunStatus
 from ripieno.domain.tools import Risk, ToolResult, ToolSpec, ToolStatus
@@ -14,7 +15,10 @@ from ripieno.server.shapes.runs import RunAnswer, RunSummary, Shape, TaskView, U
 
 
 class InterruptView(Shape):
-    """A question to a person, and its decision."""
+    """A question to people: how it may be decided, who approved so far, and its decision.
+
+    `assignees` may decide it, nobody named means everybody. `required_approvals` is how many must approve.
+    """
 
     id: str
     run_id: str
@@ -27,12 +31,27 @@ class InterruptView(Shape):
     requested_by: str
     created_at: datetime
     expires_at: datetime | None
+    on_expiry: OnExpiry
+    assignees: tuple[str, ...]
+    escalate_to: tuple[str, ...]
+    escalated_at: datetime | None
+    required_approvals: int
+    exclude_requester: bool
+    votes: tuple[Vote, ...]
     decisions: tuple[Decision, ...]
 
     @classmethod
     def of(cls, interrupt: Interrupt) -> "InterruptView":
         """Show it."""
-        return cls.model_construct(**{name: getattr(interrupt, name) for name in cls.model_fields})
+        terms = interrupt.terms
+        agreed: JsonObject = {
+            "required_approvals": terms.required,
+            "exclude_requester": terms.exclude_requester,
+            "on_expiry": terms.on_expiry,
+            "escalate_to": terms.escalate_to,
+        }
+        own: JsonObject = {name: getattr(interrupt, name) for name in cls.model_fields if name not in agreed}
+        return cls.model_construct(**own, **agreed)
 
 
 class InterruptPage(Shape):
@@ -59,7 +78,7 @@ class AgentView(Shape):
     pattern: Pattern | None
     model: str | None
     tools: tuple[str, ...]
-    approvals: tuple[str, ...]
+    approvals: tuple[str | ApprovalRule, ...]
     capabilities: tuple[str, ...]
     members: tuple[str, ...]
     tags: tuple[str, ...]

@@ -23,6 +23,7 @@ from ripieno.store.portable.frame import (
     begun,
 )
 from ripieno.store.postgres.database import Database, Transaction
+from ripieno.store.postgres.rows import record
 from ripieno.store.postgres.verbs import cancel, fenced, send, start
 
 _NAME = re.compile(r"(?<!:):([a-z_]\w*)")
@@ -81,8 +82,4 @@ async def _perform(tx: Transaction, step: Step, now: datetime) -> Any:
 async def _rows(tx: Transaction, sql: str, given: Mapping[str, object]) -> list[Record]:
     numbered, names = statement(sql)
     rows = await tx.all(numbered, *(given[name] for name in names))
-    return [Record(row, _as_it_is) for row in rows]
-
-
-def _as_it_is(at: datetime) -> datetime:
-    return at
+    return [record(row) for row in rows]

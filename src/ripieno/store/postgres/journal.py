@@ -9,15 +9,18 @@ from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import LegLost
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
+from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.ports import Clock
+from ripieno.store.portable import interrupts
 from ripieno.store.postgres import lease
 from ripieno.store.postgres.connections import pause
 from ripieno.store.postgres.database import Database, Transaction
+from ripieno.store.postgres.frames import PostgresFrames
 from ripieno.store.postgres.lease import Lease
 from ripieno.store.postgres.legs import Legs, lost
 from ripieno.store.postgres.upkeep import Upkeep
-from ripieno.store.postgres.verbs import cancel, claim, decide, finish, hold, read_leg, reap, release, send, start
+from ripieno.store.postgres.verbs import cancel, claim, finish, hold, read_leg, reap, release, send, start
 from ripieno.store.postgres.verbs.claim import Claim
 from ripieno.store.postgres.writer import Writer
 
@@ -35,6 +38,7 @@ class PostgresJournal:
 
     def __init__(self, database: Database, writer: Writer, standing: Lease, legs: Legs, clock: Clock) -> None:
         self._database = database
+        self._frames = PostgresFrames(database)
         self._writer = writer
         self._lease = standing
         self._legs = legs
@@ -53,8 +57,17 @@ class PostgresJournal:
     async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
         return (await self._database.do(send.send, tenant, run_id, topic, body, dedupe)).n
 
-    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
-        return await self._database.transact(decide.decide, tenant, interrupt_id, decision)
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision, roles: Sequence[str] = ()) -> Interrupt:
+        return await self._frames.write(interrupts.decide, tenant, interrupt_id, decision, roles)
+
+    async def delegate(self, by: Principal, interrupt_id: str, to: Sequence[str]) -> Interrupt:
+        return await self._frames.write(interrupts.delegate, by, interrupt_id, to)
+
+    async def escalate(self, by: Principal, interrupt_id: str) -> Interrupt:
+        return await self._frames.write(interrupts.escalate, by, interrupt_id)
+
+    async def withdraw(self, tenant: str, interrupt_id: str) -> Interrupt:
+        return await self._frames.write(interrupts.withdraw, tenant, interrupt_id)
 
     async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
         run, followers = await self._database.transact(cancel.cancel, tenant, run_id, by, reason)

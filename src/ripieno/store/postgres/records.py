@@ -10,13 +10,13 @@ from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.runs import PARKED, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.store.bodies import load
-from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INTERRUPT_COLUMNS, RUN_COLUMNS
+from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, RUN_COLUMNS
 from ripieno.store.postgres.database import Database
-from ripieno.store.postgres.rows import effect_of, entry_of, interrupt_of, run_of, session_of
+from ripieno.store.postgres.rows import INTERRUPT_READ, effect_of, entry_of, interrupt_of, run_of, session_of
 
 # The tenant is part of every statement that serves one.
 RUN = f"SELECT {RUN_COLUMNS} FROM runs WHERE tenant = $1 AND id = $2"  # noqa: S608 - constants
-INTERRUPT = f"SELECT {INTERRUPT_COLUMNS} FROM interrupts WHERE tenant = $1 AND id = $2"  # noqa: S608
+INTERRUPT = f"SELECT {INTERRUPT_READ} FROM interrupts WHERE tenant = $1 AND id = $2"  # noqa: S608
 SESSION = "SELECT id, tenant, created_by, created_at, updated_at FROM sessions WHERE tenant = $1 AND id = $2"
 ENTRIES = f"""
 SELECT {ENTRY_COLUMNS} FROM entries
@@ -72,10 +72,12 @@ class PostgresRecords:
     async def interrupts(
         self, tenant: str, which: InterruptFilter, limit: int, before: str | None = None
     ) -> Sequence[Interrupt]:
-        wanted = _Page("interrupts", INTERRUPT_COLUMNS, tenant, before)
+        wanted = _Page("interrupts", INTERRUPT_READ, tenant, before)
         wanted.equal("kind", which.kind)
         wanted.equal("status", which.status)
         wanted.equal("run_id", which.run_id)
+        if which.assignee is not None:
+            wanted.where("assignees::jsonb ? {}", which.assignee)
         sql, parameters = wanted.statement(limit)
         return [interrupt_of(row) for row in await self._database.fetch(sql, *parameters)]
 

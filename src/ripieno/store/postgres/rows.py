@@ -1,23 +1,29 @@
 """Rows of PostgreSQL ↔ values of the domain: times as they are, JSON as text."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ripieno.domain import jsons
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, InboxRow
-from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
+from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.replies import StoredReply
 from ripieno.domain.runs import ExitReason, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.domain.sessions import Session
 from ripieno.store.bodies import load
 from ripieno.store.columns import INTERRUPT_COLUMNS, RUN_COLUMNS
+from ripieno.store.portable import interrupts
+from ripieno.store.portable.frame import Record
 from ripieno.store.postgres.connections import Row
 
 RUN_OF_RUNS = ", ".join(f"runs.{name}" for name in RUN_COLUMNS.split(", "))
 """RUN_COLUMNS where the statement has other tables too."""
 
-INTERRUPT_OF_INTERRUPTS = ", ".join(f"interrupts.{name}" for name in INTERRUPT_COLUMNS.split(", "))
+INTERRUPT_READ = f"""{INTERRUPT_COLUMNS}, (
+  SELECT json_agg(body ORDER BY n) FROM votes WHERE interrupt_id = interrupts.id
+) AS votes"""  # noqa: S608 - constants
+"""What is read of an interrupt."""
 
 
 def run_of(row: Row) -> Run:
@@ -52,15 +58,14 @@ def effect_of(row: Row) -> Effect:
     return Effect(**value)
 
 
+def record(row: Row) -> Record:
+    """A row as portable verbs read it."""
+    return Record(row, _as_it_is)
+
+
 def interrupt_of(row: Row) -> Interrupt:
-    """A row of INTERRUPT_COLUMNS."""
-    value: dict[str, Any] = {name: row[name] for name in _INTERRUPT_FIELDS}
-    value["kind"] = InterruptKind(value["kind"])
-    value["status"] = InterruptStatus(value["status"])
-    value["request"] = load(value["request"])
-    value["reasons"] = tuple(load(value["reasons"]))
-    value["decisions"] = tuple(jsons.decode(Decision, decision) for decision in load(value["decisions"]))
-    return Interrupt(**value)
+    """A row of INTERRUPT_READ."""
+    return interrupts.interrupt_of(record(row), interrupts.votes_in(row["votes"]))
 
 
 def session_of(row: Row) -> Session:
@@ -81,5 +86,8 @@ def by_run(rows: Sequence[Row]) -> Mapping[str, list[Row]]:
     return found
 
 
+def _as_it_is(at: datetime) -> datetime:
+    return at
+
+
 _RUN_FIELDS = tuple(RUN_COLUMNS.split(", "))
-_INTERRUPT_FIELDS = tuple(INTERRUPT_COLUMNS.split(", "))

@@ -7,7 +7,9 @@ from datetime import timedelta
 from ripieno.domain.batches import Pumped
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.ports import Clock
+from ripieno.store.portable import interrupts
 from ripieno.store.postgres.database import Database
+from ripieno.store.postgres.frames import PostgresFrames
 from ripieno.store.postgres.house import House
 from ripieno.store.postgres.lease import Lease
 from ripieno.store.postgres.legs import Legs
@@ -21,6 +23,7 @@ class Upkeep:
 
     def __init__(self, database: Database, lease: Lease, legs: Legs, clock: Clock) -> None:
         self._database = database
+        self._frames = PostgresFrames(database)
         self._lease = lease
         self._legs = legs
         self.house = House(database, clock)
@@ -29,7 +32,7 @@ class Upkeep:
         """Do all that is due now. Raises `StoreBusy`."""
         await self._remind()
         woken = await self._while_full(self._wake)
-        expired = await self._while_full(self._expire)
+        expired = await interrupts.expire_due(self._frames)
         fenced = await self._while_full(self._fence) + await self._while_full(self._collect)
         await self.give_back()
         if self._lease.proven():
@@ -61,11 +64,6 @@ class Upkeep:
     async def _wake(self) -> tuple[int, bool]:
         woken = await self._database.do(pump.wake)
         return woken, woken == pump.SLICE
-
-    async def _expire(self) -> tuple[int, bool]:
-        rows = await self._database.fetch(pump.EXPIRED, self._database.now())
-        done = [await self._database.transact(pump.expire, row) for row in rows]
-        return sum(done), sum(done) == pump.SLICE
 
     async def _fence(self) -> tuple[int, bool]:
         rows = await self._database.fetch(pump.DISOBEDIENT, self._database.now(), pump.GRACE)

@@ -7,18 +7,22 @@ from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
+from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
+from ripieno.store.portable import interrupts
+from ripieno.store.portable.frame import Frames
 from ripieno.store.sqlite import legs
 from ripieno.store.sqlite.readers import Readers
-from ripieno.store.sqlite.verbs import append, cancel, claim, decide, finish, hold, pump, recover, release, send, start
+from ripieno.store.sqlite.verbs import append, cancel, claim, finish, hold, pump, recover, release, send, start
 from ripieno.store.sqlite.writer import Writer
 
 
 class SqliteJournal:
     """`ports.Journal` in one file."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writer, readers: Readers, frames: Frames) -> None:
         self._writer = writer
+        self._frames = frames
         self._readers = readers
 
     # -- anybody -------------------------------------------------------------------------------------------------
@@ -29,8 +33,17 @@ class SqliteJournal:
     async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
         return await self._writer.submit(send.send, tenant, run_id, topic, body, dedupe)
 
-    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
-        return await self._writer.submit(decide.decide, tenant, interrupt_id, decision)
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision, roles: Sequence[str] = ()) -> Interrupt:
+        return await self._frames.write(interrupts.decide, tenant, interrupt_id, decision, roles)
+
+    async def delegate(self, by: Principal, interrupt_id: str, to: Sequence[str]) -> Interrupt:
+        return await self._frames.write(interrupts.delegate, by, interrupt_id, to)
+
+    async def escalate(self, by: Principal, interrupt_id: str) -> Interrupt:
+        return await self._frames.write(interrupts.escalate, by, interrupt_id)
+
+    async def withdraw(self, tenant: str, interrupt_id: str) -> Interrupt:
+        return await self._frames.write(interrupts.withdraw, tenant, interrupt_id)
 
     async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
         run, followers = await self._writer.submit(cancel.cancel, tenant, run_id, by, reason)
@@ -80,9 +93,9 @@ class SqliteJournal:
         return await self._writer.submit(recover.recover)
 
     async def pump(self) -> Pumped:
-        total = Pumped()
+        total = Pumped(expired=await interrupts.expire_due(self._frames))
         while True:
             turn = await self._writer.submit(pump.pump)
-            total = Pumped(total.woken + turn.woken, total.expired + turn.expired, total.fenced + turn.fenced)
-            if max(turn.woken, turn.expired, turn.fenced) < pump.SLICE:
+            total = Pumped(total.woken + turn.woken, total.expired, total.fenced + turn.fenced)
+            if max(turn.woken, turn.fenced) < pump.SLICE:
                 return total

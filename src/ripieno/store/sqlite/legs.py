@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from ripieno.domain.batches import Claimed
 from ripieno.domain.entries import InboxRow
 from ripieno.domain.runs import Run, RunStatus
-from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INBOX_COLUMNS, INTERRUPT_COLUMNS, RUN_COLUMNS
-from ripieno.store.sqlite.rows import effect_of, entries_of, inbox_of, interrupt_of, run_of
+from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INBOX_COLUMNS, RUN_COLUMNS
+from ripieno.store.sqlite.rows import INTERRUPT_READ, effect_of, entries_of, inbox_of, interrupt_of, run_of
 from ripieno.store.sqlite.verbs.fenced import lost
 
 # One statement a table, none a step.
@@ -15,7 +15,7 @@ RUN = f"SELECT {RUN_COLUMNS} FROM runs WHERE id = ? AND epoch = ?"  # noqa: S608
 ENTRIES = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE run_id = ? ORDER BY seq"  # noqa: S608
 UNREAD = f"SELECT {INBOX_COLUMNS} FROM inbox WHERE run_id = ? AND state = 'unread' ORDER BY n"  # noqa: S608
 EFFECTS = f"SELECT {EFFECT_COLUMNS} FROM effects WHERE run_id = ? ORDER BY seq, key, attempt"  # noqa: S608
-INTERRUPTS = f"SELECT {INTERRUPT_COLUMNS} FROM interrupts WHERE run_id = ? ORDER BY created_at, id"  # noqa: S608
+INTERRUPTS = f"SELECT {INTERRUPT_READ} FROM interrupts WHERE run_id = ? ORDER BY created_at, id"  # noqa: S608
 STANDING = "SELECT inbox_seq FROM runs WHERE id = ? AND epoch = ? AND status = ?"
 
 

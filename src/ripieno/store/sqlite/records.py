@@ -12,13 +12,13 @@ from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.runs import PARKED, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.store.bodies import load
-from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INTERRUPT_COLUMNS, RUN_COLUMNS
+from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, RUN_COLUMNS
 from ripieno.store.sqlite.readers import Readers
-from ripieno.store.sqlite.rows import effect_of, entries_of, interrupt_of, micros, run_of, session_of
+from ripieno.store.sqlite.rows import INTERRUPT_READ, effect_of, entries_of, interrupt_of, micros, run_of, session_of
 
 # The tenant is part of every statement that serves one.
 RUN = f"SELECT {RUN_COLUMNS} FROM runs WHERE tenant = ? AND id = ?"  # noqa: S608 - constants
-INTERRUPT = f"SELECT {INTERRUPT_COLUMNS} FROM interrupts WHERE tenant = ? AND id = ?"  # noqa: S608
+INTERRUPT = f"SELECT {INTERRUPT_READ} FROM interrupts WHERE tenant = ? AND id = ?"  # noqa: S608
 SESSION = "SELECT id, tenant, created_by, created_at, updated_at FROM sessions WHERE tenant = ? AND id = ?"
 ENTRIES = f"""
 SELECT {ENTRY_COLUMNS} FROM entries
@@ -70,10 +70,12 @@ class SqliteRecords:
     async def interrupts(
         self, tenant: str, which: InterruptFilter, limit: int, before: str | None = None
     ) -> Sequence[Interrupt]:
-        wanted = _Page("interrupts", INTERRUPT_COLUMNS, tenant, before)
+        wanted = _Page("interrupts", INTERRUPT_READ, tenant, before)
         wanted.equal("kind", which.kind)
         wanted.equal("status", which.status)
         wanted.equal("run_id", which.run_id, index="sqlite_autoindex_interrupts_2")
+        if which.assignee is not None:
+            wanted.where("EXISTS (SELECT 1 FROM json_each(assignees) WHERE value = ?)", which.assignee)
         return [interrupt_of(row) for row in await self._readers.read(_fetch, *wanted.statement(limit))]
 
     async def session(self, tenant: str, session_id: str) -> Session:

@@ -8,14 +8,22 @@ from typing import Any
 from ripieno.domain import jsons
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, InboxRow
-from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
+from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.replies import StoredReply
 from ripieno.domain.runs import ExitReason, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.domain.sessions import Session
 from ripieno.store.bodies import load
+from ripieno.store.columns import INTERRUPT_COLUMNS
+from ripieno.store.portable import interrupts
+from ripieno.store.portable.frame import Record
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+
+INTERRUPT_READ = f"""{INTERRUPT_COLUMNS}, (
+  SELECT json_group_array(json(body)) FROM (SELECT body FROM votes WHERE interrupt_id = interrupts.id ORDER BY n)
+) AS votes"""  # noqa: S608 - constants
+"""What is read of an interrupt."""
 
 
 def micros(at: datetime) -> int:
@@ -91,23 +99,8 @@ def effect_of(row: Row) -> Effect:
 
 
 def interrupt_of(row: Row) -> Interrupt:
-    """A row of INTERRUPT_COLUMNS."""
-    return Interrupt(
-        id=row["id"],
-        tenant=row["tenant"],
-        run_id=row["run_id"],
-        key=row["key"],
-        kind=InterruptKind(row["kind"]),
-        status=InterruptStatus(row["status"]),
-        subject_hash=row["subject_hash"],
-        request=load(row["request"]),
-        risk=row["risk"],
-        reasons=tuple(load(row["reasons"])),
-        requested_by=row["requested_by"],
-        created_at=moment(row["created_at"]),
-        expires_at=moment_or_none(row["expires_at"]),
-        decisions=tuple(jsons.decode(Decision, decision) for decision in load(row["decisions"])),
-    )
+    """A row of INTERRUPT_READ."""
+    return interrupts.interrupt_of(Record(row, moment), interrupts.votes_in(row["votes"]))
 
 
 def session_of(row: Row) -> Session:

@@ -89,10 +89,10 @@ class FatalJournal:
         place, facts = self._places.of(run_id, ending.key), _facts(run_id, (ending,))
         return await self._commit(place, lambda: self._inner.finish(run_id, epoch, ending, result), **facts)
 
-    async def decide(self, tenant: str, interrupt_id: str, decision: Decision) -> Interrupt:
+    async def decide(self, tenant: str, interrupt_id: str, decision: Decision, roles: Sequence[str] = ()) -> Interrupt:
         """See `ports.Journal`."""
         place = f"{self._questions.get(interrupt_id, interrupt_id)}/decided"
-        return await self._commit(place, lambda: self._inner.decide(tenant, interrupt_id, decision))
+        return await self._commit(place, lambda: self._inner.decide(tenant, interrupt_id, decision, roles))
 
     async def _commit(self, place: str, work: Callable[[], Awaitable[T]], **facts: Any) -> T:
         self._die_if(When.BEFORE, place)

@@ -1,4 +1,4 @@
-"""What operating takes: secrets, dead letters, halts, retention, budgets."""
+"""What operating takes: secrets, dead letters, halts, retention, budgets, people who decide together."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,10 +19,12 @@ def upgrade() -> None:
     _halts()
     _retention()
     _budgets()
+    _people()
 
 
 def downgrade() -> None:
     """Take back."""
+    _without_people()
     for index in ("runs_old", "runs_family"):
         op.drop_index(index, "runs")
     op.drop_index("outbox_audit", "outbox")
@@ -167,3 +169,23 @@ def _reservations() -> None:
     )
     op.create_index("reservations_by_chunk", "reservations", ["chunk_id"])
     op.create_index("reservations_by_scope", "reservations", ["tenant", "scope"])
+
+
+def _people() -> None:
+    op.add_column("interrupts", sa.Column("terms", BODY, nullable=False, server_default=sa.text("'{}'")))
+    op.add_column("interrupts", sa.Column("assignees", BODY, nullable=False, server_default=sa.text("'[]'")))
+    op.add_column("interrupts", sa.Column("escalated_at", STAMP))
+    op.create_table(
+        "votes",
+        sa.Column("interrupt_id", WORD, nullable=False),
+        sa.Column("voter", WORD, nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("body", BODY, nullable=False),
+        sa.PrimaryKeyConstraint("interrupt_id", "voter"),
+    )
+
+
+def _without_people() -> None:
+    op.drop_table("votes")
+    for column in ("escalated_at", "assignees", "terms"):
+        op.drop_column("interrupts", column)

@@ -12,6 +12,7 @@ from itertools import chain
 from ripieno.domain.batches import Append
 from ripieno.domain.entries import Entry
 from ripieno.domain.interrupts import NewInterrupt
+from ripieno.domain.jsons import encode
 from ripieno.domain.runs import NewRun
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.verbs import spend
@@ -27,7 +28,7 @@ CLOSE = "run_id text, key text, attempt int, state text"
 CONSUMED = "run_id text, n int"
 INTERRUPT = (
     "run_id text, id text, key text, kind text, subject_hash text, request json, risk text, reasons json, "
-    "requested_by text, expires_at timestamptz"
+    "requested_by text, expires_at timestamptz, terms json, assignees json"
 )
 CHILD = f"parent text, {NEW_RUN}"
 """Sections of a batch: the columns of each, with types. A section is passed as one array for each column."""
@@ -119,10 +120,10 @@ REACH_OUT = f"""
 opened AS (
   INSERT INTO interrupts (
     id, tenant, run_id, key, kind, status, subject_hash, request, risk, reasons, requested_by, created_at, expires_at,
-    decisions
+    terms, assignees, decisions
   )
   SELECT given.id, kept.tenant, given.run_id, given.key, given.kind, 'pending', given.subject_hash, given.request,
-    given.risk, given.reasons, given.requested_by, stamp.now, given.expires_at, '[]'
+    given.risk, given.reasons, given.requested_by, stamp.now, given.expires_at, given.terms, given.assignees, '[]'
   FROM {_TABLE[INTERRUPT]} JOIN kept ON kept.run_id = given.run_id CROSS JOIN stamp
   RETURNING id, tenant, run_id, kind
 ),
@@ -186,6 +187,8 @@ def _interrupt(run_id: str, new: NewInterrupt) -> tuple[object, ...]:
         dump(new.reasons),
         new.requested_by,
         new.expires_at,
+        dump(encode(new.terms)),
+        dump(new.terms.assignees),
     )
 
 

@@ -1,4 +1,4 @@
-"""Pump: what time brings about. Timers, expiries, the end of a cancellation's grace, children left behind.
+"""Pump: what time brings about. Timers, the end of a cancellation's grace, children left behind.
 
 Any number of processes may do this at once: whoever finds a row locked leaves it to the one who has it.
 """
@@ -6,12 +6,8 @@ Any number of processes may do this at once: whoever finds a row locked leaves i
 from datetime import timedelta
 
 from ripieno.domain.hints import HintKind
-from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
-from ripieno.domain.principals import SYSTEM
-from ripieno.store.columns import INTERRUPT_COLUMNS
-from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction
-from ripieno.store.postgres.verbs import decide, fenced, finish
+from ripieno.store.postgres.verbs import fenced, finish
 from ripieno.store.postgres.verbs.fenced import WAITING
 
 GRACE = timedelta(seconds=5)
@@ -32,12 +28,6 @@ UPDATE runs SET status = 'queued', waits = '[]', wake_at = NULL,
 FROM due WHERE runs.id = due.id RETURNING runs.id
 """  # noqa: S608 - constants
 
-EXPIRED = f"""
-SELECT {INTERRUPT_COLUMNS} FROM interrupts
-WHERE status = 'pending' AND expires_at <= coalesce($1::timestamptz, clock_timestamp())
-ORDER BY expires_at LIMIT {SLICE}
-"""  # noqa: S608
-
 DISOBEDIENT = f"""
 SELECT id, epoch FROM runs
 WHERE status = 'running' AND cancel_at <= coalesce($1::timestamptz, clock_timestamp()) - $2::interval
@@ -54,8 +44,6 @@ WHERE child.parent_id IS NOT NULL AND child.ended_at IS NULL AND child.cancel_at
 LIMIT {SLICE}
 """  # noqa: S608
 
-NOBODY_DECIDED = Decision(DecisionKind.DENY, SYSTEM.id, reason="nobody decided in time")
-
 
 async def wake(tx: Transaction) -> int:
     """Queue a slice of what is due; answers how many."""
@@ -63,15 +51,6 @@ async def wake(tx: Transaction) -> int:
     for row in rows:
         tx.hint(row["id"], HintKind.WORK, HintKind.STATUS)
     return len(rows)
-
-
-async def expire(tx: Transaction, interrupt: Row) -> int:
-    """Close a question that nobody answered in time; 0 when it has been closed meanwhile."""
-    row, now = await decide.lock(tx, interrupt)
-    if not decide.late(row, now):
-        return 0
-    await decide.close(tx, row, now, NOBODY_DECIDED, InterruptStatus.EXPIRED)
-    return 1
 
 
 async def fence(tx: Transaction, run_id: str, epoch: int) -> int:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from ripieno.domain.batches import Claimed
 from ripieno.domain.entries import InboxRow
 from ripieno.domain.runs import Run
-from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INBOX_COLUMNS, INTERRUPT_COLUMNS
+from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, INBOX_COLUMNS
 from ripieno.store.postgres.database import Transaction
-from ripieno.store.postgres.rows import by_run, effect_of, entry_of, interrupt_of, letter_of
+from ripieno.store.postgres.rows import INTERRUPT_READ, by_run, effect_of, entry_of, interrupt_of, letter_of
 
 ENTRIES = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE run_id = ANY($1) ORDER BY run_id, seq"  # noqa: S608 - constants
 UNREAD = f"""
@@ -17,7 +17,7 @@ EFFECTS = f"""
 SELECT {EFFECT_COLUMNS} FROM effects WHERE run_id = ANY($1) ORDER BY run_id, seq, key, attempt
 """  # noqa: S608
 INTERRUPTS = f"""
-SELECT {INTERRUPT_COLUMNS} FROM interrupts WHERE run_id = ANY($1) ORDER BY run_id, created_at, id
+SELECT {INTERRUPT_READ} FROM interrupts WHERE run_id = ANY($1) ORDER BY run_id, created_at, id
 """  # noqa: S608
 
 # How far the inbox goes and what is in it, as of one moment.

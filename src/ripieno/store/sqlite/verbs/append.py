@@ -6,6 +6,7 @@ from ripieno.domain.entries import Entry
 from ripieno.domain.errors import IntentRefused, JournalMismatch
 from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import NewInterrupt
+from ripieno.domain.jsons import encode
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.rows import micros_or_none
 from ripieno.store.sqlite.transaction import Transaction
@@ -29,8 +30,8 @@ CLOSE_EFFECT = "UPDATE effects SET state = ?, closed_at = ? WHERE run_id = ? AND
 INSERT_INTERRUPT = """
 INSERT INTO interrupts (
   id, tenant, run_id, key, kind, status, subject_hash, request, risk, reasons, requested_by, created_at, expires_at,
-  decisions
-) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, '[]')
+  terms, assignees, decisions
+) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')
 """
 
 # A consumed row stays as a mark against doubles; the entry is its trace.
@@ -128,6 +129,8 @@ def _open(tx: Transaction, tenant: str, run_id: str, interrupt: NewInterrupt) ->
             interrupt.requested_by,
             tx.micros,
             micros_or_none(interrupt.expires_at),
+            dump(encode(interrupt.terms)),
+            dump(interrupt.terms.assignees),
         ),
     )
     tx.tell(tenant, "interrupt.opened", run_id, {"interrupt_id": interrupt.id, "kind": interrupt.kind})

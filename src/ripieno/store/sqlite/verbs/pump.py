@@ -1,14 +1,11 @@
-"""Pump: what time brings about. Timers, expiries, the end of a cancellation's grace, children left behind."""
+"""Pump: what time brings about. Timers, the end of a cancellation's grace, children left behind."""
 
 from datetime import timedelta
 
 from ripieno.domain.batches import Pumped
-from ripieno.domain.interrupts import Decision, DecisionKind, InterruptStatus
-from ripieno.domain.principals import SYSTEM
-from ripieno.store.columns import INTERRUPT_COLUMNS
 from ripieno.store.sqlite.rows import micros
 from ripieno.store.sqlite.transaction import Transaction
-from ripieno.store.sqlite.verbs import cancel, decide, fenced, finish, send
+from ripieno.store.sqlite.verbs import cancel, fenced, finish, send
 
 GRACE = timedelta(seconds=5)
 """How long a leg may take to obey a cancellation."""
@@ -21,10 +18,6 @@ SELECT id FROM runs WHERE wake_at IS NOT NULL AND NOT hold AND wake_at <= ?
   AND status IN ('waiting', 'awaiting_approval', 'awaiting_input')
 ORDER BY wake_at LIMIT ?
 """
-
-EXPIRED = f"""
-SELECT {INTERRUPT_COLUMNS} FROM interrupts WHERE status = 'pending' AND expires_at <= ? ORDER BY expires_at LIMIT ?
-"""  # noqa: S608 - constants
 
 DISOBEDIENT = fenced.ROW.replace("id = ?", "status = 'running' AND cancel_at <= ? ORDER BY cancel_at LIMIT ?")
 
@@ -40,22 +33,14 @@ LIMIT ?
 
 
 def pump(tx: Transaction) -> Pumped:
-    """Do one slice of all of it."""
-    return Pumped(woken=_wake(tx), expired=_expire(tx), fenced=_fence(tx) + _collect(tx))
+    """Do one slice of all of it. Interrupts expire by a verb of their own."""
+    return Pumped(woken=_wake(tx), fenced=_fence(tx) + _collect(tx))
 
 
 def _wake(tx: Transaction) -> int:
     rows = tx.all(DUE, (tx.micros, SLICE))
     for row in rows:
         send.queue(tx, row["id"])
-    return len(rows)
-
-
-def _expire(tx: Transaction) -> int:
-    rows = tx.all(EXPIRED, (tx.micros, SLICE))
-    denial = Decision(DecisionKind.DENY, SYSTEM.id, reason="nobody decided in time")
-    for row in rows:
-        decide.close(tx, row, denial, InterruptStatus.EXPIRED)
     return len(rows)
 
 
