@@ -17,6 +17,7 @@ from ripieno.domain.interrupts import EVERYBODY, Terms
 from ripieno.domain.principals import Principal
 from ripieno.engine import worker as workers
 from ripieno.engine.api import Engine
+from ripieno.engine.halting import Halting
 from ripieno.engine.opening import Opening, Surroundings
 from ripieno.engine.past.past import Past
 from ripieno.engine.performers.children import ChildPerformer
@@ -25,6 +26,7 @@ from ripieno.engine.performers.own_tools import RESERVED, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer
 from ripieno.engine.performers.permits import Permits
 from ripieno.engine.performers.tools import ToolPerformer
+from ripieno.engine.replaying import Replaying
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
@@ -41,12 +43,15 @@ from ripieno.models.retried import RetriedModel
 from ripieno.observability import logs
 from ripieno.ports import (
     Clock,
+    DeadLetters,
     Definitions,
     Dispatch,
     Gate,
+    Halts,
     History,
     Journal,
     Model,
+    Outbox,
     Records,
     Replies,
     SchemaCheck,
@@ -57,9 +62,12 @@ from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
 from ripieno.settings import Settings
+from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.definitions import FileDefinitions
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
+from ripieno.store.halts import StoredHalts
+from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
 from ripieno.store.secrets import StoredSecrets
 from ripieno.tools import schemas
@@ -77,6 +85,20 @@ from ripieno.tools.validated import ValidatedToolset
 
 
 @dataclass(frozen=True, slots=True)
+class Operating:
+    """The ports of those who look after a running platform."""
+
+    dead_letters: DeadLetters
+    halts: Halts
+    outbox: Outbox
+
+    @classmethod
+    def on(cls, frames: Frames) -> "Operating":
+        """Stored in a database."""
+        return cls(StoredDeadLetters(frames), StoredHalts(frames), StoredOutbox(frames))
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """What stands in each port. Tests put fakes from `ripieno.testing` here."""
 
@@ -86,6 +108,7 @@ class Ports:
     records: Records
     replies: Replies
     history: History
+    operating: Operating
     definitions: Definitions
     secrets: Secrets
     model: Model
@@ -113,6 +136,8 @@ class Platform:
     engine: Engine
     past: Past
     worker: Worker
+    halting: Halting
+    replaying: Replaying
     announce: Callable[[str], None] = _nobody
 
 
@@ -128,21 +153,23 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
         default_model=ports.default_model,
         model_seconds=ports.model_seconds,
     )
+    halting = Halting(ports.operating.halts, ports.clock)
     people = PeoplePerformer(ports.clock, ports.approvals)
     permits = Permits(ports.gate, ports.check, people)
     children = ChildPerformer(ports.definitions)
     own_tools = OwnToolPerformer(people, children)
     performers = Performers(
-        models=ModelPerformer(ports.model, ports.dispatch, ports.clock),
-        tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock),
+        models=ModelPerformer(ports.model, ports.dispatch, ports.clock, halting),
+        tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock, halting),
         children=children,
     )
     opening = Opening(around, ports.clock)
-    runner = Runner(ports.journal, ports.records, opening, performers, ports.clock)
+    runner = Runner(ports.journal, ports.records, opening, performers, ports.clock, halting)
     worker = Worker(ports.journal, ports.records, runner, ports.dispatch, ports.clock, options)
-    engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock)
+    engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock, halting)
     past = Past(ports.history, ports.records, opening, ports.definitions, ports.clock)
-    return Platform(ports, engine, past, worker)
+    replaying = Replaying(ports.operating.dead_letters, engine, ports.definitions, ports.clock)
+    return Platform(ports, engine, past, worker, halting, replaying)
 
 
 @asynccontextmanager
@@ -205,6 +232,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             records=store.records,
             replies=store.replies,
             history=store.history,
+            operating=Operating.on(store.frames),
             definitions=definitions,
             secrets=secrets,
             model=extras.model or await _models(settings, clock, stack),
@@ -221,6 +249,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         options = workers.Options(slots, settings.worker.poll_seconds, settings.worker.drain_seconds)
         await stack.enter_async_context(_forever(definitions.watch(), "definitions"))
         platform = replace(assemble(ports, options), announce=store.announce)
+        await platform.halting.refresh()
+        await stack.enter_async_context(_forever(platform.halting.watch(), "halts"))
         if extras.work and settings.role != "api":
             await stack.enter_async_context(running(platform))
         yield platform
@@ -279,6 +309,10 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         past=platform.past,
         records=platform.ports.records,
         replies=platform.ports.replies,
+        dead_letters=platform.ports.operating.dead_letters,
+        replaying=platform.replaying,
+        halting=platform.halting,
+        outbox=platform.ports.operating.outbox,
         definitions=platform.ports.definitions,
         secrets=platform.ports.secrets,
         clock=platform.ports.clock,

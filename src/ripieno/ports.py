@@ -25,6 +25,7 @@ from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import Problem
 from ripieno.domain.filters import Counts, InterruptFilter, RunFilter
+from ripieno.domain.halts import Halt
 from ripieno.domain.hints import Hint
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import Json, JsonObject
@@ -367,6 +368,26 @@ class DeadLetters(Protocol):
 
     async def discard(self, tenant: str, letter_id: str, by: str) -> DeadLetter:
         """Settle the letter without doing anything. Raises `NotFound`, and `DeadLetterSettled` when it was replayed."""
+        ...
+
+
+class Halts(Protocol):
+    """What operators have stopped, for all tenants. Each change is audited in the tenant of who made it."""
+
+    async def all(self) -> Sequence[Halt]:
+        """Those in force, oldest first."""
+        ...
+
+    async def halt(self, tenant: str, scope: str, reason: str, by: str) -> Halt:
+        """Stop something. For what is stopped already this gives another reason."""
+        ...
+
+    async def lift(self, tenant: str, scope: str, reason: str, by: str) -> Halt:
+        """End a halt; runs that wait for it are not woken by this. Raises `NotFound`."""
+        ...
+
+    async def wake(self) -> int:
+        """Queue every run that waits for a halt which is not in force; answers how many."""
         ...
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +14,6 @@ import httpx2
 from ripieno import bootstrap
 from ripieno.bootstrap import Platform
 from ripieno.domain.agents import AgentDefinition
-from ripieno.governance.access import StaticAccess
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
@@ -111,18 +110,8 @@ async def live(
     model = ScriptedModel(script, per_conversation=True)
     with TemporaryDirectory() as folder, bind("127.0.0.1", 0) as listener:
         platform = in_memory(model, RecordingTools(tools or {"math.add": 3}), agents, Path(folder))
-        ports = platform.ports
-        services = Services(
-            engine=platform.engine,
-            past=platform.past,
-            records=ports.records,
-            replies=ports.replies,
-            definitions=ports.definitions,
-            secrets=ports.secrets,
-            clock=ports.clock,
-            access=StaticAccess("127.0.0.1", "auto", None),
-            config=HttpConfig(version="1", **config),
-        )
+        served = HttpConfig(version="1", **config)
+        services = replace(bootstrap.services(platform), config=served)
         url = url_of(listener)
         async with (
             bootstrap.running(platform),

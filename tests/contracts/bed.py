@@ -17,10 +17,13 @@ from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
-from ripieno.ports import Books, Clock, DeadLetters, Dispatch, History, Journal, Outbox, Records, Replies
+from ripieno.ports import Books, Clock, DeadLetters, Dispatch, Halts, History, Journal, Outbox, Records, Replies
 from ripieno.store.budgets import StoredBooks
+from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import EmbeddedStore, open_store
+from ripieno.store.halts import StoredHalts
+from ripieno.store.outbox import StoredOutbox
 from ripieno.store.postgres.dispatch import ANYTHING
 from ripieno.store.postgres.opening import PostgresStore, open_postgres
 from ripieno.testing.fake_clock import FakeClock
@@ -44,10 +47,6 @@ class Store(Protocol):
     def records(self) -> Records: ...
     @property
     def replies(self) -> Replies: ...
-    @property
-    def dead_letters(self) -> DeadLetters: ...
-    @property
-    def outbox(self) -> Outbox: ...
     @property
     def history(self) -> History: ...
 
@@ -79,6 +78,13 @@ async def on_postgres(_: Path, clock: Clock, dispatch: Dispatch) -> AsyncGenerat
 STORES: dict[str, Opener] = {"memory": memory, "sqlite": sqlite, "postgres": on_postgres}
 
 
+def _operating(store: Store) -> tuple[DeadLetters, Outbox, Halts]:
+    if isinstance(store, MemoryStore):
+        return store.dead_letters, store.outbox, store.halts
+    assert isinstance(store, EmbeddedStore | PostgresStore)
+    return StoredDeadLetters(store.frames), StoredOutbox(store.frames), StoredHalts(store.frames)
+
+
 @dataclass
 class Bed:
     """A store on a clock that stands still, with its hints written down."""
@@ -92,8 +98,7 @@ class Bed:
         self.journal = self.store.journal
         self.records = self.store.records
         self.replies = self.store.replies
-        self.dead_letters = self.store.dead_letters
-        self.outbox = self.store.outbox
+        self.dead_letters, self.outbox, self.halts = _operating(self.store)
         self.history = self.store.history
         self.dispatch.subscribe(self.hints.append)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Platform, Ports
+from ripieno.bootstrap import Operating, Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.batches import Append
@@ -80,6 +80,7 @@ def platform(store: PostgresStore, folder: Path, witness: Witness, slots: int, f
         records=store.records,
         replies=store.replies,
         history=store.history,
+        operating=Operating.on(store.frames),
         definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",))]),
         secrets=MemorySecrets(SystemClock()),
         model=ScriptedModel(answer, record=False),

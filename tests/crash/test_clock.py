@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Platform, Ports
+from ripieno.bootstrap import Operating, Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain import ids
 from ripieno.domain.errors import Conflict
@@ -92,6 +92,7 @@ async def waiting_clerks(folder: Path, clock: JumpingClock, tools: RecordingTool
         records=store.records,
         replies=store.replies,
         history=store.history,
+        operating=Operating.on(store.frames),
         definitions=GivenDefinitions([agent("clerk", tools=["*"])]),
         secrets=MemorySecrets(clock),
         model=ScriptedModel([calls(("shop.pay", {})), says("That is all.")], per_conversation=True),

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Platform, Ports
+from ripieno.bootstrap import Operating, Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass, EffectState
@@ -52,6 +52,7 @@ async def clerk(url: str, folder: Path, tools: RecordingTools) -> AsyncGenerator
         records=store.records,
         replies=store.replies,
         history=store.history,
+        operating=Operating.on(store.frames),
         definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",), approvals=("shop.pay",))]),
         secrets=MemorySecrets(SystemClock()),
         model=ScriptedModel([calls(("shop.pay", {})), says("done")], per_conversation=True),

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Platform, Ports
+from ripieno.bootstrap import Operating, Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass, EffectState
@@ -73,6 +73,7 @@ async def working(model: Model, endless: Endless, folder: Path) -> AsyncGenerato
         records=store.records,
         replies=store.replies,
         history=store.history,
+        operating=Operating.on(store.frames),
         definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",))]),
         secrets=MemorySecrets(SystemClock()),
         model=model,

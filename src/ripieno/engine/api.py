@@ -11,6 +11,7 @@ from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.entries import ENDINGS, Entry
 from ripieno.domain.errors import Invalid, NotFound, WhichInterrupt
 from ripieno.domain.filters import InterruptFilter
+from ripieno.domain.halts import Subject
 from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
@@ -20,6 +21,7 @@ from ripieno.domain.runs import TERMINAL, NewRun, Run, RunInput, RunKind, RunSta
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.matching import best_agent
 from ripieno.engine.fanout import Fanout, heard
+from ripieno.engine.halting import Halting
 from ripieno.engine.opening import Surroundings
 from ripieno.ports import Clock, Dispatch, Gate, Journal
 
@@ -51,12 +53,15 @@ class StartRun:
 class Engine:
     """The facade. Every method names on whose behalf it acts."""
 
-    def __init__(self, journal: Journal, around: Surroundings, gate: Gate, dispatch: Dispatch, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, around: Surroundings, gate: Gate, dispatch: Dispatch, clock: Clock, halting: Halting
+    ) -> None:
         self._journal = journal
         self._around = around
         self._gate = gate
         self._clock = clock
         self._fanout = Fanout(dispatch)
+        self._halting = halting
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
@@ -204,7 +209,9 @@ class Engine:
 
         Raises:
             NotFound: No such tool.
+            Halted: An operator has stopped it.
         """
+        self._halting.refuse(Subject(principal.tenant, tool=name))
         specs = {spec.name: spec for spec in await self.tools(principal.tenant)}
         spec = specs.get(name)
         if spec is None:

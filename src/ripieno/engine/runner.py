@@ -7,6 +7,7 @@ from ripieno.domain import jsons
 from ripieno.domain.batches import Park
 from ripieno.domain.entries import EntryType, NewEntry, ending_key
 from ripieno.domain.errors import IntentRefused, LegLost, RipienoError, StoreBusy
+from ripieno.domain.halts import waiting_for
 from ripieno.domain.messages import Reply
 from ripieno.domain.runs import ExitReason, RunError, RunResult, RunStatus
 from ripieno.domain.usage import NOTHING_USED, Usage
@@ -20,6 +21,7 @@ from ripieno.engine.core.commands import (
     Outcome,
     StartChild,
 )
+from ripieno.engine.halting import Halting
 from ripieno.engine.leg import Blocked, Leg
 from ripieno.engine.opening import Opening
 from ripieno.engine.performers.children import ChildPerformer
@@ -48,13 +50,25 @@ class Runner:
     """Runs legs. It holds nothing between them."""
 
     def __init__(
-        self, journal: Journal, records: Records, opening: Opening, performers: Performers, clock: Clock
+        self,
+        journal: Journal,
+        records: Records,
+        opening: Opening,
+        performers: Performers,
+        clock: Clock,
+        halting: Halting,
     ) -> None:
         self._journal = journal
         self._records = records
         self._opening = opening
         self._performers = performers
         self._clock = clock
+        self._halting = halting
+
+    @property
+    def halted(self) -> bool:
+        """Whether no run may go on."""
+        return self._halting.everything
 
     async def run(self, leg: Leg) -> None:
         """Go on until the run has ended or is parked.
@@ -109,6 +123,10 @@ class Runner:
 
     async def _drive(self, leg: Leg) -> RunResult | None:
         """The run's result; None when it is parked."""
+        while halt := self._halting.over_run(leg.run):
+            if await self._park(leg, Blocked(RunStatus.WAITING, [waiting_for(halt)])):
+                return None
+            await leg.refresh()
         program, bench = await self._opening.open(leg)
         try:
             command = next(program)
@@ -137,11 +155,15 @@ class Runner:
 
     async def _park(self, leg: Leg, blocked: Blocked) -> bool:
         park = Park(leg.run.id, leg.run.epoch, blocked.status, leg.inbox_seq, blocked.waits, wake_at=leg.run.deadline)
-        return await self._journal.park(park)
+        parked = await self._journal.park(park)
+        if parked:
+            await self._halting.parked(blocked.waits)
+        return parked
 
     async def _perform(self, leg: Leg, bench: Workbench, command: Command) -> Outcome:
         if leg.held:
             raise Blocked(RunStatus.PAUSED, ())
+        self._halting.check(leg.run)
         match command:
             case CallModel():
                 return await self._performers.models.perform(leg, command)

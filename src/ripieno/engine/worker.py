@@ -116,7 +116,7 @@ class Worker:
 
     async def _claim(self) -> tuple[Claimed, ...]:
         free = self._options.slots - len(self._turns)
-        if free <= 0:
+        if free <= 0 or self._runner.halted:
             return ()
         try:
             return tuple(await self._journal.claim(self.id, min(free, CLAIM_AT_ONCE)))

@@ -9,9 +9,11 @@ from starlette.requests import HTTPConnection
 
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
+from ripieno.engine.halting import Halting
 from ripieno.engine.past.past import Past
+from ripieno.engine.replaying import Replaying
 from ripieno.governance.access import StaticAccess
-from ripieno.ports import Clock, Definitions, Records, Replies, Secrets
+from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Services:
     past: Past
     records: Records
     replies: Replies
+    dead_letters: DeadLetters
+    replaying: Replaying
+    halting: Halting
+    outbox: Outbox
     definitions: Definitions
     secrets: Secrets
     clock: Clock

@@ -9,10 +9,8 @@ from pathlib import Path
 from ripieno.domain.errors import StoreBusy
 from ripieno.ports import Clock, Dispatch
 from ripieno.store import migrate
-from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.history import StoredHistory
 from ripieno.store.lockfile import LockFile
-from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
 from ripieno.store.sqlite import connection
 from ripieno.store.sqlite.frames import SqliteFrames
@@ -39,8 +37,6 @@ class EmbeddedStore:
         self.journal = SqliteJournal(writer, readers, self.frames)
         self.records = SqliteRecords(readers)
         self.replies = SqliteReplies(writer)
-        self.dead_letters = StoredDeadLetters(self.frames)
-        self.outbox = StoredOutbox(self.frames)
         self.history = StoredHistory(self.frames, self.records)
         self._lock = lock
         self._writer = writer

@@ -32,6 +32,7 @@ from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
 from ripieno.testing.memory_books import MemoryBooks
 from ripieno.testing.memory_dead_letters import MemoryDeadLetters
+from ripieno.testing.memory_halts import MemoryHalts
 from ripieno.testing.memory_history import MemoryHistory
 from ripieno.testing.memory_outbox import MemoryOutbox
 from ripieno.testing.memory_records import MemoryRecords
@@ -54,6 +55,7 @@ class MemoryStore:
         self.outbox = MemoryOutbox(memory)
         self.books = MemoryBooks(memory, clock)
         self.history = MemoryHistory(memory, clock, dispatch)
+        self.halts = MemoryHalts(memory, clock, dispatch)
 
 
 class MemoryJournal:

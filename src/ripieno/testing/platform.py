@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Platform, Ports
+from ripieno.bootstrap import Operating, Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.tools import Risk
@@ -39,6 +39,7 @@ def in_memory(
         records=store.records,
         replies=store.replies,
         history=store.history,
+        operating=Operating(store.dead_letters, store.halts, store.outbox),
         definitions=GivenDefinitions(agents),
         secrets=MemorySecrets(clock),
         model=model,

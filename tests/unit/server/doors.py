@@ -73,15 +73,8 @@ class Door:
 
 
 def services_of(platform: Platform, access: StaticAccess | None = None, **config: Any) -> Services:
-    ports = platform.ports
-    return Services(
-        engine=platform.engine,
-        past=platform.past,
-        records=ports.records,
-        replies=ports.replies,
-        definitions=ports.definitions,
-        secrets=ports.secrets,
-        clock=ports.clock,
+    return replace(
+        bootstrap.services(platform),
         access=access or StaticAccess("127.0.0.1", "auto", None),
         config=replace(HttpConfig(version="1.2.3"), **config),
     )

@@ -8,6 +8,7 @@ from ripieno.domain.errors import Defect, ModelRefused, Unavailable
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.messages import Reply, TextDelta
 from ripieno.engine.core.commands import CallModel, ModelAnswered, ModelFailed
+from ripieno.engine.halting import Halting
 from ripieno.engine.leg import Leg
 from ripieno.ports import Clock, Dispatch, Model
 
@@ -17,15 +18,17 @@ log = logging.getLogger(__name__)
 class ModelPerformer:
     """Calls the model, passes deltas on, writes the reply or the failure down."""
 
-    def __init__(self, model: Model, dispatch: Dispatch, clock: Clock) -> None:
+    def __init__(self, model: Model, dispatch: Dispatch, clock: Clock, halting: Halting) -> None:
         self._model = model
         self._dispatch = dispatch
         self._clock = clock
+        self._halting = halting
 
     async def perform(self, leg: Leg, command: CallModel) -> ModelAnswered | ModelFailed:
-        """The outcome, from the journal where it is there."""
+        """The outcome, from the journal where it is there. Raises `Blocked` for a model that is halted."""
         if entry := leg.recorded.get(command.key):
             return _recorded(entry, command.request.fingerprint)
+        self._halting.check(leg.run, model=command.request.model)
         began = self._clock.monotonic()
         try:
             reply = await self._ask(leg.run.id, command)

@@ -15,6 +15,7 @@ from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.tools import UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import CallEnded, PlannedCall
+from ripieno.engine.halting import Halting
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.own_tools import SOURCE, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
@@ -51,11 +52,18 @@ class ToolPerformer:
     """Takes each call through the gate, the ledger and the toolset."""
 
     def __init__(
-        self, tools: Toolset, own: OwnToolPerformer, permits: Permits, people: PeoplePerformer, clock: Clock
+        self,
+        tools: Toolset,
+        own: OwnToolPerformer,
+        permits: Permits,
+        people: PeoplePerformer,
+        clock: Clock,
+        halting: Halting,
     ) -> None:
         self._tools = tools
         self._own = own
         self._permits = permits
+        self._halting = halting
         self._people = people
         self._clock = clock
 
@@ -63,11 +71,12 @@ class ToolPerformer:
         """The outcome, from the journal where it is there.
 
         Raises:
-            Blocked: A person has to decide first.
+            Blocked: A person has to decide first, or the tool is halted.
             IntentRefused: The run is being cancelled or is held.
         """
         if entry := leg.recorded.get(planned.key):
             return _recorded(entry)
+        self._halting.check(leg.run, tool=planned.call.name)
         spec = bench.specs.get(planned.call.name)
         permitted = await self._permit(leg, bench, planned, spec)
         if isinstance(permitted, ToolResult):
@@ -106,6 +115,7 @@ class ToolPerformer:
             return await self._stop(leg, act, before[-1], no)
         act = replace(act, attempt=len(before) + 1)
         await leg.may_act()
+        self._halting.check(leg.run, tool=act.spec.name)
         # From the commit of the intent to that of the outcome the run must not be let go: between them it is unknown.
         leg.effects_in_flight += 1
         try:

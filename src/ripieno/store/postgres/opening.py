@@ -10,9 +10,7 @@ from typing import Any
 from ripieno.domain.errors import Invalid, RipienoError
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.ports import Clock, Dispatch
-from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.history import StoredHistory
-from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
 from ripieno.store.postgres.connections import GONE, Pauses, version
 from ripieno.store.postgres.database import Database, Transaction
@@ -58,8 +56,6 @@ class PostgresStore:
         self.records = PostgresRecords(self._database)
         self.replies = PostgresReplies(self._database)
         self.frames: Frames = PostgresFrames(self._database)
-        self.dead_letters = StoredDeadLetters(self.frames)
-        self.outbox = StoredOutbox(self.frames)
         self.history = StoredHistory(self.frames, self.records)
         self._stack = AsyncExitStack()
 

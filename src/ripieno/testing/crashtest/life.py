@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import cast
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Platform, Ports
+from ripieno.bootstrap import Operating, Platform, Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.errors import StoreBusy
 from ripieno.domain.filters import RunFilter
@@ -75,6 +75,7 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         records=store.records,
         replies=store.replies,
         history=store.history,
+        operating=Operating.on(store.frames),
         definitions=GivenDefinitions(plan.agents),
         secrets=MemorySecrets(clock),
         model=scripted if plan.model is Model.SCRIPTED else OfflineModel(),
