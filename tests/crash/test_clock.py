@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Operating, Platform, Ports
+from ripieno.bootstrap import Platform
 from ripieno.clock import SystemClock
 from ripieno.domain import ids
 from ripieno.domain.errors import Conflict
@@ -22,19 +22,16 @@ from ripieno.domain.runs import ExitReason, Run, RunStatus
 from ripieno.domain.tools import Risk
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
-from ripieno.governance.risk import RiskGate
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
 from ripieno.testing.crashtest.judging import judge
 from ripieno.testing.crashtest.life import ENDED, live
 from ripieno.testing.crashtest.plans import Life
 from ripieno.testing.crashtest.witness import Witness
-from ripieno.testing.given_definitions import GivenDefinitions
-from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says
-from ripieno.tools import schemas
-from tests.crash.given import MANY_RUNS, agent
+from tests.crash.engines import Players, ports_on
+from tests.crash.given import MANY_RUNS
 
 pytestmark = pytest.mark.crash
 
@@ -85,23 +82,8 @@ async def waiting_clerks(folder: Path, clock: JumpingClock, tools: RecordingTool
     """A platform whose clerk wants to pay first and then answers."""
     dispatch = LocalDispatch()
     store = await open_store(folder, clock, dispatch)
-    ports = Ports(
-        clock=clock,
-        dispatch=dispatch,
-        journal=store.journal,
-        records=store.records,
-        replies=store.replies,
-        history=store.history,
-        operating=Operating.on(store.frames),
-        definitions=GivenDefinitions([agent("clerk", tools=["*"])]),
-        secrets=MemorySecrets(clock),
-        model=ScriptedModel([calls(("shop.pay", {})), says("That is all.")], per_conversation=True),
-        tools=tools,
-        gate=RiskGate(Risk.HIGH),
-        check=schemas.check,
-        workspaces=folder / "workspaces",
-        default_model="scripted",
-    )
+    model = ScriptedModel([calls(("shop.pay", {})), says("That is all.")], per_conversation=True)
+    ports = ports_on(store, dispatch, Players(model, tools), folder, clock)
     async with bootstrap.running(bootstrap.assemble(ports, Options())) as platform:
         yield platform
     await store.close()

@@ -13,23 +13,19 @@ import httpx2
 import pytest
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Operating, Platform, Ports
+from ripieno.bootstrap import Platform
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import RunStatus
-from ripieno.domain.tools import Risk
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
-from ripieno.governance.risk import RiskGate
 from ripieno.store.postgres.opening import open_postgres
-from ripieno.testing.given_definitions import GivenDefinitions
-from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says
-from ripieno.tools import schemas
 from tests.acceptance.command_line import PROGRAM, environment, serving
+from tests.crash.engines import Players, ports_on
 from tests.servers import postgres, postgres_database
 
 pytestmark = [pytest.mark.crash, postgres.NEEDS]
@@ -45,23 +41,9 @@ PATIENCE = 60.0
 async def clerk(url: str, folder: Path, tools: RecordingTools) -> AsyncGenerator[Platform]:
     """A worker whose agent asks before it pays."""
     store = await open_postgres(url, SystemClock())
-    ports = Ports(
-        clock=SystemClock(),
-        dispatch=store.dispatch,
-        journal=store.journal,
-        records=store.records,
-        replies=store.replies,
-        history=store.history,
-        operating=Operating.on(store.frames),
-        definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",), approvals=("shop.pay",))]),
-        secrets=MemorySecrets(SystemClock()),
-        model=ScriptedModel([calls(("shop.pay", {})), says("done")], per_conversation=True),
-        tools=tools,
-        gate=RiskGate(Risk.HIGH),
-        check=schemas.check,
-        workspaces=folder,
-        default_model="scripted",
-    )
+    model = ScriptedModel([calls(("shop.pay", {})), says("done")], per_conversation=True)
+    careful = Players(model, tools, [AgentDefinition(name="clerk", tools=("*",), approvals=("shop.pay",))])
+    ports = ports_on(store, store.dispatch, careful, folder)
     async with bootstrap.running(bootstrap.assemble(ports, Options())) as platform:
         yield platform
     await store.close()

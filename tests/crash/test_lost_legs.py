@@ -11,25 +11,20 @@ import asyncpg
 import pytest
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Operating, Platform, Ports
+from ripieno.bootstrap import Platform
 from ripieno.clock import SystemClock
-from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.messages import ModelEvent, ModelRequest
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import Run, RunStatus
-from ripieno.domain.tools import Risk
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
-from ripieno.governance.risk import RiskGate
 from ripieno.ports import Model
 from ripieno.store.postgres.lease import LeaseTimes
 from ripieno.store.postgres.opening import open_postgres
-from ripieno.testing.given_definitions import GivenDefinitions
-from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls
-from ripieno.tools import schemas
+from tests.crash.engines import Players, ports_on
 from tests.servers import postgres, postgres_database
 
 pytestmark = [pytest.mark.crash, postgres.NEEDS]
@@ -66,23 +61,8 @@ async def working(model: Model, endless: Endless, folder: Path) -> AsyncGenerato
     """A worker on an empty database, and the database's URL."""
     url = await postgres_database.empty("lost_legs")
     store = await open_postgres(url, SystemClock(), SURE)
-    ports = Ports(
-        clock=SystemClock(),
-        dispatch=store.dispatch,
-        journal=store.journal,
-        records=store.records,
-        replies=store.replies,
-        history=store.history,
-        operating=Operating.on(store.frames),
-        definitions=GivenDefinitions([AgentDefinition(name="clerk", tools=("*",))]),
-        secrets=MemorySecrets(SystemClock()),
-        model=model,
-        tools=RecordingTools({"shop.pay": Scripted(endless.answer, effect=EffectClass.IRREVERSIBLE)}),
-        gate=RiskGate(Risk.HIGH),
-        check=schemas.check,
-        workspaces=folder,
-        default_model="scripted",
-    )
+    tools = RecordingTools({"shop.pay": Scripted(endless.answer, effect=EffectClass.IRREVERSIBLE)})
+    ports = ports_on(store, store.dispatch, Players(model, tools), folder)
     async with bootstrap.running(bootstrap.assemble(ports, Options(slots=1))) as platform:
         yield platform, url
     await store.close()

@@ -69,5 +69,5 @@ def test_one_boundary_by_its_number(tmp_path: Path):
     report = crashtest(
         ONE_RUN, tmp_path, Wishes(only=Fault(When.AFTER, "2")), told=lambda done, of: told.append((done, of))
     )
-    assert [(trial.name, trial.place) for trial in report.trials] == [("after:2", "g1/start")]
+    assert [(trial.name, trial.place) for trial in report.trials] == [("after:2", "claim/1")]
     assert told == [(1, 1)]

@@ -95,10 +95,15 @@ class PostgresServer:
             self._process.send_signal(signal.SIGQUIT if immediate else signal.SIGINT)
             self._process.wait(PATIENCE_SECONDS)
 
-    def restart(self) -> None:
-        """Pull the plug and start again."""
-        self.stop()
+    def restart(self, *, immediate: bool = True) -> None:
+        """Pull the plug, or shut down as an administrator does, and start again."""
+        self.stop(immediate=immediate)
         self.start()
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / ".s.PGSQL.5432"
 
     def create(self, database: str, template: str = "template0") -> str:
         """A new database; answers its URL."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from ripieno.domain.batches import Append, Claimed, Park
+from ripieno.domain.batches import Append, Claimed, Park, Pumped
 from ripieno.domain.entries import Entry, NewEntry
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.runs import NewRun, Run, RunResult
@@ -42,7 +42,8 @@ class FatalJournal:
     """A ring around a journal that tells the witness of each commit, and dies at its fault.
 
     A boundary is named for what is committed: the key of the first entry of an append, `end`, `start`, `park/1` for the
-    first time that a run is let go, `KEY/decided` for a decision. All other methods pass through.
+    first time that a run is let go, `claim/1` for the first time that it is taken, `pump/1` for the first turn of the
+    pump that changed something, `KEY/decided` for a decision. All other methods pass through.
     """
 
     def __init__(self, inner: Journal, witness: Witness, places: Places, fault: Fault | None) -> None:
@@ -51,6 +52,8 @@ class FatalJournal:
         self._places = places
         self._fault = fault
         self._parks: Counter[str] = Counter()
+        self._claims: Counter[str] = Counter()
+        self._pumps = 0
         self._questions: dict[str, str] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -61,11 +64,21 @@ class FatalJournal:
         return await self._commit(self._places.of(run.id, "start"), lambda: self._inner.start(run))
 
     async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
-        """See `ports.Journal`. No boundary of its own: what follows a claim is as good."""
+        """See `ports.Journal`."""
         claimed = await self._inner.claim(worker_id, slots)
         for one in claimed:
             self._places.learn(one.run)
+            self._claims[one.run.id] += 1
+            self._passed(self._places.of(one.run.id, f"claim/{self._claims[one.run.id]}"))
         return claimed
+
+    async def pump(self) -> Pumped:
+        """See `ports.Journal`."""
+        done = await self._inner.pump()
+        if done != Pumped():
+            self._pumps += 1
+            self._passed(f"pump/{self._pumps}")
+        return done
 
     async def append(self, batch: Append) -> Sequence[Entry]:
         """See `ports.Journal`."""
@@ -98,13 +111,21 @@ class FatalJournal:
         self._die_if(When.BEFORE, place)
         done = await work()
         if not _refused(done):
-            self._witness.tell("committed", place=place, **facts)
-            self._die_if(When.AFTER, place)
+            self._passed(place, **facts)
         return done
+
+    def _passed(self, place: str, **facts: Any) -> None:
+        self._witness.tell("committed", place=place, **facts)
+        self._die_if(When.AFTER, place)
 
     def _die_if(self, when: When, place: str) -> None:
         if self._fault == Fault(when, place):
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sides(place: str) -> tuple[When, ...]:
+    """On which sides of a boundary a process can die. Before a claim or a pump it is after the commit before."""
+    return (When.AFTER,) if place.rpartition("/")[0].endswith(("claim", "pump")) else tuple(When)
 
 
 def _refused(done: object) -> bool:

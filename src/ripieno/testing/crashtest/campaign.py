@@ -11,10 +11,11 @@ from queue import SimpleQueue
 
 from ripieno.domain.errors import Invalid
 from ripieno.domain.jsons import JsonObject
+from ripieno.testing.crashtest.boundaries import sides
 from ripieno.testing.crashtest.judging import Finding, Verdict, boundaries, judge
 from ripieno.testing.crashtest.life import ENDED
 from ripieno.testing.crashtest.nursery import Nursery, Overdue
-from ripieno.testing.crashtest.plans import Fault, Life, Plan, When
+from ripieno.testing.crashtest.plans import Fault, Life, Plan
 from ripieno.testing.crashtest.witness import Witness
 
 MAX_LIVES = 5
@@ -161,7 +162,11 @@ def _chosen(places: Sequence[str], wishes: Wishes) -> list[Fault]:
         return [Fault(wishes.only.when, _place(places, wishes.only.place))]
     wanted = len(places) if wishes.boundaries is None else min(wishes.boundaries, len(places))
     step = (len(places) - 1) / max(1, wanted - 1)
-    return [Fault(when, places[round(number * step)]) for number in range(wanted) for when in When]
+    return [
+        Fault(when, places[round(number * step)])
+        for number in range(wanted)
+        for when in sides(places[round(number * step)])
+    ]
 
 
 def _place(places: Sequence[str], wanted: str) -> str:

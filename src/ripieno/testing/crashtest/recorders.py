@@ -10,6 +10,7 @@ from ripieno.ports import Model, SchemaCheck, Toolset
 from ripieno.testing.crashtest.examples import example
 from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.recording_tools import RecordingTools, Scripted
+from ripieno.tools.failures import not_sent
 
 
 def recorders(specs: Sequence[ToolSpec], check: SchemaCheck, latency: float) -> RecordingTools:
@@ -48,6 +49,8 @@ class WitnessedTools:
     async def call(self, call: ToolCall, context: ToolContext) -> ToolResult:
         """See `ports.Toolset`."""
         effects = {spec.name: spec.effect for spec in await self._inner.list(context)}
+        if not context.may_begin():
+            return not_sent(call.name)
         self._witness.tell(
             "called",
             run=context.run_id,
