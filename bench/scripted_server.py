@@ -5,6 +5,7 @@ Prints its address as a line of JSON and serves until its standard input is clos
 """
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -26,6 +27,7 @@ async def main(folder: Path, slots: int) -> None:
         url,
         platform,
     ):
+        gc.freeze()  # as `ripieno serve` does
         platform.ports.dispatch.subscribe(hear)
         print(json.dumps({"url": url}), flush=True)
         await asyncio.to_thread(sys.stdin.read)

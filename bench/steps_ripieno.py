@@ -1,5 +1,6 @@
 """Ripieno's side of `steps` and `longrun`: whole runs through the engine, on SQLite on disk or on PostgreSQL."""
 
+import gc
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ async def perform(job: Job) -> Measured:
     """
     place = scripted.Place(Path(job.folder), job.database, slots=job.concurrency)
     async with opened(scripted.settings(place), scripted.extras()) as platform:
+        gc.freeze()  # as `ripieno serve` does
         await run(platform, job.steps)  # the warm-up
         watch = Stopwatch(job.steps)
 

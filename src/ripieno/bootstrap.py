@@ -1,6 +1,7 @@
 """Settings in, running platform out. The map of the program: every ring and every port is put together here."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -75,6 +76,7 @@ from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.builtin.catalogue import builtin_toolsets
 from ripieno.tools.egress.guard import guarded_client, prove
 from ripieno.tools.egress.policy import EgressPolicy
+from ripieno.tools.functions import FunctionToolset
 from ripieno.tools.mcp import config as mcp_config
 from ripieno.tools.mcp.toolset import McpToolset
 from ripieno.tools.names import select
@@ -364,6 +366,7 @@ async def serve(settings: Settings, ready: Callable[[str, Platform], Coroutine[N
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Raises as `opened`."""
     stop = _asked_to_stop()
     async with serving_platform(settings) as (url, platform):
+        gc.freeze()  # what is loaded by now stays; looking through it again and again took a tenth of the time
         await ready(url, platform)
         await stop.wait()
 
@@ -372,6 +375,7 @@ async def work(settings: Settings, ready: Callable[[Platform], Coroutine[None, N
     """The same for a process that only works or schedules: it opens no door. Raises as `opened`."""
     stop = _asked_to_stop()
     async with opened(settings) as platform:
+        gc.freeze()  # what is loaded by now stays; looking through it again and again took a tenth of the time
         await ready(platform)
         await stop.wait()
 
@@ -429,7 +433,7 @@ async def _tools(settings: Settings, extra: Mapping[str, Toolset], clock: Clock,
         name: BoundedToolset(TimedToolset(ValidatedToolset(toolset, schemas.check), clock), limit)
         for name, toolset in toolsets.items()
     }
-    return ToolRegistry(ringed)
+    return ToolRegistry(ringed, [name for name, toolset in toolsets.items() if isinstance(toolset, FunctionToolset)])
 
 
 @asynccontextmanager

@@ -32,6 +32,11 @@ def derive(prefix: str, parent_id: str, key: str) -> str:
     return compose(prefix, milliseconds(parent_id), hashlib.sha256(f"{parent_id}\0{key}".encode()).digest())
 
 
+def session_of(run_id: str) -> str:
+    """Return the id of the session that a run opens for itself."""
+    return derive(SESSION, run_id, "session")
+
+
 def idempotency_key(run_id: str, key: str) -> str:
     """Return the key under which every attempt of one effect is sent to the outside."""
     return str(uuid.uuid5(NAMESPACE, f"{run_id}\0{key}"))

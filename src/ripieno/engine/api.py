@@ -82,7 +82,7 @@ class Engine:
             kind=RunKind.TEAM if definition.is_team else RunKind.AGENT,
             target=definition.name,
             target_version=definition.version,
-            session_id=request.session_id or self._clock.new_id(ids.SESSION),
+            session_id=request.session_id or ids.session_of(run_id),
             input=_input(request),
             created_by=principal.id,
             root_id=run_id,

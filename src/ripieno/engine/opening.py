@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ripieno.domain import jsons
+from ripieno.domain import ids, jsons
 from ripieno.domain.agents import AgentDefinition, AgentLimits
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.jsons import JsonObject
@@ -126,7 +126,7 @@ class Opening:
         ]
 
     async def _history(self, run: Run, definition: AgentDefinition) -> list[JsonObject]:
-        if not definition.memory.session or run.parent_id is not None:
+        if not definition.memory.session or run.parent_id is not None or _opened_its_session(run):
             return []
         exchanges = await self._around.records.history(run.tenant, run.session_id, HISTORY_LENGTH)
         return [jsons.encode(exchange) for exchange in exchanges]
@@ -144,6 +144,11 @@ class Opening:
 
     def _listing(self, run: Run, definition: AgentDefinition) -> ToolContext:
         return ToolContext(run.tenant, self._around.workspace(run), run.id, definition.name)
+
+
+def _opened_its_session(run: Run) -> bool:
+    """Nothing came before a run in the session that it opened, unless it begins anew."""
+    return run.generation == 1 and run.session_id == ids.session_of(run.id)
 
 
 def _agent_job(run: Run, definition: AgentDefinition, pinned: JsonObject, specs: tuple[ToolSpec, ...]) -> Job:

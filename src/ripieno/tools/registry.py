@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import difflib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ripieno.domain.errors import RipienoError
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
@@ -19,11 +19,13 @@ class ToolRegistry:
     """One toolset out of many, given by name. Tool names stay as the toolsets give them.
 
     A toolset that cannot list is left out and named in `problems()`; the others go on. Put the rings around each
-    toolset, not around the registry: then one that is slow to list never delays a call to another.
+    toolset, not around the registry: then one that is slow to list never delays a call to another. `quick` names those
+    that list from memory; the others list side by side.
     """
 
-    def __init__(self, toolsets: Mapping[str, Toolset]) -> None:
+    def __init__(self, toolsets: Mapping[str, Toolset], quick: Collection[str] = ()) -> None:
         self._toolsets = dict(toolsets)
+        self._slow = [name for name in toolsets if name not in quick]
         self._indexes = {name: SpecIndex(toolset) for name, toolset in toolsets.items()}
         self._broken: dict[str, str] = {}
         self._doubled: dict[str, str] = {}
@@ -32,12 +34,18 @@ class ToolRegistry:
         self._homes: dict[str, Toolset] = {}
 
     async def list(self, context: ToolContext) -> Sequence[ToolSpec]:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._listed(name, context)) for name in self._toolsets]
-        parts = [task.result() for task in tasks]
+        slow = await self._list_slow(context)
+        parts = [slow[name] if name in slow else await self._listed(name, context) for name in self._toolsets]
         if len(parts) != len(self._parts) or any(new is not old for new, old in zip(parts, self._parts, strict=True)):
             self._merge(parts)
         return self._specs
+
+    async def _list_slow(self, context: ToolContext) -> Mapping[str, Sequence[ToolSpec]]:
+        if not self._slow:
+            return {}
+        async with asyncio.TaskGroup() as group:
+            tasks = {name: group.create_task(self._listed(name, context)) for name in self._slow}
+        return {name: task.result() for name, task in tasks.items()}
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolResult:
         namesake = call.name.partition(".")[0]

@@ -70,6 +70,7 @@ class _Loop:
         self.talk = Transcript()
         self.evidence: list[Evidence] = []
         self.seen: dict[str, int] = {}
+        self.most_seen = 0
         self.repairs = 0
         self.effects = {spec.name: spec.effect for spec in job.tools}
 
@@ -137,7 +138,7 @@ class _Loop:
         self.talk.add(AssistantMessage(reply.text, wanted))
         for outcome in outcomes:
             self._observe(outcome)
-        if max(self.seen.values()) >= SAME_CALL_STOPPED:
+        if self.most_seen >= SAME_CALL_STOPPED:
             detail = f"the same call was made {SAME_CALL_STOPPED} times with the same result"
             return self._failed(ExitReason.LOOP_DETECTED, RunError("loop_detected", detail))
         return None
@@ -147,6 +148,7 @@ class _Loop:
         text = as_told(result)
         same = f"{call.name}\0{jsons.canonical(call.arguments)}\0{call.malformed}\0{text}"
         self.seen[same] = self.seen.get(same, 0) + 1
+        self.most_seen = max(self.most_seen, self.seen[same])
         if self.seen[same] >= SAME_CALL_TOLD:
             text += (
                 f"\n(You have made this very call {self.seen[same]} times with this same result. Do something else.)"

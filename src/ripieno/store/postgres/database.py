@@ -1,5 +1,6 @@
 """The pool behind the verbs and the readers: statements and transactions that are tried again, and hints after them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -41,13 +42,14 @@ TELL = "INSERT INTO outbox (tenant, type, run_id, body, at) VALUES ($1, $2, $3, 
 class Transaction:
     """One transaction under way, or one statement that is its own. `now` is the time of what it writes."""
 
-    __slots__ = ("connection", "hints", "now")
+    __slots__ = ("connection", "hints", "now", "told")
 
     def __init__(self, connection: "Connection | PoolConnectionProxy[Row]", now: datetime | None) -> None:
         self.connection = connection
         self.now = now
         """None: the server's clock at each statement."""
         self.hints: list[Hint] = []
+        self.told = False
 
     async def one(self, sql: str, *parameters: object) -> Row | None:
         """The first row, or None."""
@@ -63,6 +65,7 @@ class Transaction:
 
     async def tell(self, tenant: str, kind: str, run_id: str, body: JsonObject, at: datetime) -> None:
         """Write a row of the outbox."""
+        self.told = True
         await self.connection.execute(TELL, tenant, kind, run_id, dump(body), at)
 
 
@@ -71,9 +74,12 @@ Frame: TypeAlias = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class Database:
-    """Runs verbs on pooled connections. `now` gives the time of rows, or None for the server's own clock."""
+    """Runs verbs on pooled connections. `now` gives the time of rows, or None for the server's own clock.
 
-    def __init__(self, url: str, dispatch: Dispatch, now: Callable[[], datetime | None]) -> None:
+    `news` is set after each commit that may have written to the outbox.
+    """
+
+    def __init__(self, url: str, dispatch: Dispatch, now: Callable[[], datetime | None], news: asyncio.Event) -> None:
         self._pool = asyncpg.create_pool(
             url,
             min_size=0,
@@ -84,6 +90,7 @@ class Database:
             connection_class=Plain,
         )
         self._dispatch = dispatch
+        self._news = news
         self.now = now
 
     async def open(self) -> None:
@@ -137,9 +144,14 @@ class Database:
             except (asyncpg.PostgresError, UnicodeError) as error:
                 raise explained(error) from error
             else:
-                if transaction.hints:
-                    self._dispatch.publish(transaction.hints)
+                self._publish(transaction)
                 return value
+
+    def _publish(self, transaction: Transaction) -> None:
+        if transaction.hints or transaction.told:  # whoever writes to the outbox in a statement leaves hints too
+            self._news.set()
+        if transaction.hints:
+            self._dispatch.publish(transaction.hints)
 
     @asynccontextmanager
     async def _plain(self) -> AsyncGenerator[Transaction]:

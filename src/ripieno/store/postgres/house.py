@@ -50,12 +50,15 @@ class House:
         self._clock = clock
         self._kept: float | None = None
 
-    async def number(self) -> int:
-        """Give the outbox's committed rows their positions; answers how many. Raises `StoreBusy`."""
+    async def number(self) -> int | None:
+        """Give the outbox's committed rows their positions; answers how many, None when another process does it.
+
+        Raises `StoreBusy`.
+        """
         total = 0
         while (numbered := await self._database.transact(_number)) == NUMBERED_AT_ONCE:
             total += numbered
-        return total + numbered
+        return None if numbered is None else total + numbered
 
     async def keep(self) -> None:
         """Look after partitions and old rows, once in a while. Raises `StoreBusy`."""
@@ -93,8 +96,8 @@ async def _locked(tx: Transaction) -> bool:
     return row is not None and row["mine"]
 
 
-async def _number(tx: Transaction) -> int:
-    return len(await tx.all(NUMBER, NUMBERED_AT_ONCE)) if await _locked(tx) else 0
+async def _number(tx: Transaction) -> int | None:
+    return len(await tx.all(NUMBER, NUMBERED_AT_ONCE)) if await _locked(tx) else None
 
 
 async def _forget(tx: Transaction) -> None:

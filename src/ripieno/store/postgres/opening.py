@@ -20,8 +20,10 @@ from ripieno.store.postgres.house import add_partitions
 from ripieno.store.postgres.journal import PostgresJournal
 from ripieno.store.postgres.lease import Lease, LeaseTimes
 from ripieno.store.postgres.legs import Legs
+from ripieno.store.postgres.reading import RunReader
 from ripieno.store.postgres.records import PostgresRecords
 from ripieno.store.postgres.replies import PostgresReplies
+from ripieno.store.postgres.sequencer import Sequencer
 from ripieno.store.postgres.writer import Writer
 from ripieno.store.versions import HEAD
 
@@ -50,10 +52,13 @@ class PostgresStore:
         self._clock = clock
         self._legs = Legs()
         self.lease = Lease(url, times, self._lose_legs)
-        self._database = Database(url, self.dispatch, now)
-        self._writer = Writer(url, self._legs, self.dispatch, now)
+        news = asyncio.Event()
+        self._database = Database(url, self.dispatch, now, news)
+        self._writer = Writer(url, self._legs, self.dispatch, now, news)
         self.journal = PostgresJournal(self._database, self._writer, self.lease, self._legs, clock)
-        self.records = PostgresRecords(self._database)
+        self._reader = RunReader(self._database)
+        self.records = PostgresRecords(self._database, self._reader)
+        self._sequencer = Sequencer(self.journal.upkeep.house, news)
         self.replies = PostgresReplies(self._database)
         self.frames: Frames = PostgresFrames(self._database)
         self.history = StoredHistory(self.frames, self.records)
@@ -66,7 +71,7 @@ class PostgresStore:
         # Before the first row: later it would be in the partition for everything else, which then keeps its month.
         await self._database.transact(add_partitions, self._clock.now())
         hints = (self._own.tell(), self._own.listen()) if self._own else ()
-        for work in (self._writer.run(), *hints):
+        for work in (self._writer.run(), self._reader.run(), self._sequencer.run(), *hints):
             await self._stack.enter_async_context(_beside(work))
 
     async def close(self) -> None:

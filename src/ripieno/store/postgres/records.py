@@ -12,11 +12,11 @@ from ripieno.domain.sessions import Exchange, Session
 from ripieno.store.bodies import load
 from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, RUN_COLUMNS
 from ripieno.store.postgres.database import Database
+from ripieno.store.postgres.reading import RunReader
 from ripieno.store.postgres.rows import INTERRUPT_READ, effect_of, entry_of, interrupt_of, run_of, session_of
 
 # The tenant is part of every statement that serves one.
-RUN = f"SELECT {RUN_COLUMNS} FROM runs WHERE tenant = $1 AND id = $2"  # noqa: S608 - constants
-INTERRUPT = f"SELECT {INTERRUPT_READ} FROM interrupts WHERE tenant = $1 AND id = $2"  # noqa: S608
+INTERRUPT = f"SELECT {INTERRUPT_READ} FROM interrupts WHERE tenant = $1 AND id = $2"  # noqa: S608 - constants
 SESSION = "SELECT id, tenant, created_by, created_at, updated_at FROM sessions WHERE tenant = $1 AND id = $2"
 ENTRIES = f"""
 SELECT {ENTRY_COLUMNS} FROM entries
@@ -37,14 +37,15 @@ COUNT = "SELECT status, count(*) AS many FROM runs GROUP BY status"
 class PostgresRecords:
     """`ports.Records` on the pool."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reader: RunReader) -> None:
         self._database = database
+        self._reader = reader
 
     async def run(self, tenant: str, run_id: str) -> Run:
-        rows = await self._database.fetch(RUN, tenant, run_id)
-        if not rows:
+        row = await self._reader.read(tenant, run_id)
+        if row is None:
             raise NotFound("run", run_id)
-        return run_of(rows[0])
+        return run_of(row)
 
     async def runs(self, tenant: str, which: RunFilter, limit: int, before: str | None = None) -> Sequence[Run]:
         wanted = _Page("runs", RUN_COLUMNS, tenant, before)

@@ -47,10 +47,16 @@ class _Job:
 
 
 class Writer:
-    """Commits appends in order of submission, many at a time. `run` it beside everything else."""
+    """Commits appends in order of submission, many at a time. `run` it beside everything else.
 
-    def __init__(self, url: str, legs: Legs, dispatch: Dispatch, now: Callable[[], datetime | None]) -> None:
+    `outbox` is set after each commit that wrote to the outbox.
+    """
+
+    def __init__(
+        self, url: str, legs: Legs, dispatch: Dispatch, now: Callable[[], datetime | None], outbox: asyncio.Event
+    ) -> None:
         self._url = url
+        self._outbox = outbox
         self._legs = legs
         self._dispatch = dispatch
         self._now = now
@@ -150,6 +156,8 @@ class Writer:
                 hints.append(Hint(HintKind.PROGRESS, job.leg.run_id))
         if hints:
             self._dispatch.publish(hints)
+        if any(job.part.interrupts or job.part.children for job in jobs):
+            self._outbox.set()
         return left
 
     async def _send(self, numbered: Sequence[tuple[Part, int]]) -> dict[str, datetime]:
