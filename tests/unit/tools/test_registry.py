@@ -36,6 +36,16 @@ async def test_one_list_that_stays_the_same_object_while_nothing_changes():
     assert registry.problems() == {}
 
 
+async def test_quick_and_slow_toolsets_keep_their_order():
+    toolsets = {name: RecordingTools({f"{name}.tool": "1"}) for name in ("a", "b", "c", "d")}
+    registry = ToolRegistry(toolsets, quick=["b", "d"])
+    specs = await registry.list(CONTEXT)
+    assert named(specs) == ["a.tool", "b.tool", "c.tool", "d.tool"]
+    assert await registry.list(CONTEXT) is specs
+    every = ToolRegistry(toolsets, quick=toolsets)
+    assert named(await every.list(CONTEXT)) == named(specs)
+
+
 async def test_calls_go_to_their_toolset_whatever_its_key():
     registry = ToolRegistry({"math": RecordingTools({"math.add": "1"}), "other": RecordingTools({"odd.one": "2"})})
     assert (await call(registry, "math.add")).text == "1"
