@@ -13,6 +13,7 @@ import httpx2
 
 from ripieno import __version__
 from ripieno.clock import SystemClock
+from ripieno.domain.breakers import BreakerRules
 from ripieno.domain.errors import Invalid
 from ripieno.domain.interrupts import EVERYBODY, Terms
 from ripieno.domain.principals import Principal
@@ -36,6 +37,7 @@ from ripieno.governance.keyring import FileKeyring, GivenKeyring, Keyring, NoKey
 from ripieno.governance.risk import RiskGate
 from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
 from ripieno.integrations.brokers.opening import open_dispatch
+from ripieno.models.broken import BrokenModel
 from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
 from ripieno.models.providers.offline.model import OfflineModel
@@ -43,6 +45,7 @@ from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.retried import RetriedModel
 from ripieno.observability import logs
 from ripieno.ports import (
+    Breakers,
     Clock,
     DeadLetters,
     Definitions,
@@ -63,6 +66,7 @@ from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
 from ripieno.settings import Settings
+from ripieno.store.breakers import StoredBreakers
 from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.definitions import FileDefinitions
 from ripieno.store.dispatch_local import LocalDispatch
@@ -225,6 +229,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         definitions = FileDefinitions([_shipped_agents(), settings.config / "agents"], clock)
         await definitions.load()
         scrubber = Scrubber()
+        breakers = StoredBreakers(store.frames, clock, BreakerRules())
         logs.scrub_with(scrubber.text)
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(_keyring(settings))), scrubber)
         ports = Ports(
@@ -237,7 +242,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             operating=Operating.on(store.frames),
             definitions=definitions,
             secrets=secrets,
-            model=extras.model or await _models(settings, clock, stack),
+            model=extras.model or await _models(settings, clock, breakers, stack),
             tools=ScrubbedToolset(await _tools(settings, extras.toolsets, clock, stack), scrubber.value),
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,
@@ -398,8 +403,8 @@ def _asked_to_stop() -> asyncio.Event:
 # -- rings, outermost first ------------------------------------------------------------------------------------------
 
 
-async def _models(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Model:
-    """directory(priced(retried(provider))) for each provider that has credentials."""
+async def _models(settings: Settings, clock: Clock, breakers: Breakers, stack: AsyncExitStack) -> Model:
+    """directory(priced(broken(retried(provider)))) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
     if settings.openai.configured:
         url = httpx2.URL(settings.openai.base_url)
@@ -408,7 +413,8 @@ async def _models(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Mo
         client = await stack.enter_async_context(guarded_client(policy))
         key = settings.openai.api_key
         provider = OpenAIModel(client, key.get_secret_value() if key else "none", settings.openai.base_url)
-        providers["openai"] = PricedModel(RetriedModel(provider, clock, settings.models.attempts))
+        retried = RetriedModel(provider, clock, settings.models.attempts)
+        providers["openai"] = PricedModel(BrokenModel(retried, breakers))
     return ModelDirectory(providers)
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
 from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
+from ripieno.domain.breakers import Breaker
 from ripieno.domain.budgets import (
     Amount,
     Budget,
@@ -478,4 +479,24 @@ class Books(Protocol):
 
     async def reclaim(self, holder: str, seconds: float) -> int:
         """Take the chunks of others that were silent for so long; answers how many."""
+        ...
+
+
+class Breakers(Protocol):
+    """Circuit breakers by key, shared by all processes of a platform; the rules are `domain.breakers`."""
+
+    async def admit(self, key: str) -> float | None:
+        """None where a call may be made, else the seconds after which to ask again. Half open, it admits one probe."""
+        ...
+
+    async def succeeded(self, key: str) -> None:
+        """A call that was admitted worked."""
+        ...
+
+    async def failed(self, key: str) -> Breaker:
+        """A call that was admitted did not; answers how the breaker stands."""
+        ...
+
+    async def all(self) -> Sequence[Breaker]:
+        """Those that are not at rest, by key."""
         ...

@@ -3,6 +3,16 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE breakers (
+	"key" TEXT NOT NULL, 
+	failures INTEGER NOT NULL, 
+	openings INTEGER NOT NULL, 
+	rests_until BIGINT, 
+	probe_until BIGINT, 
+	updated_at BIGINT NOT NULL, 
+	PRIMARY KEY ("key")
+);
+
 CREATE TABLE budget_accounts (
 	tenant TEXT NOT NULL, 
 	scope TEXT NOT NULL, 

@@ -414,3 +414,14 @@ reservations = Table(
 )
 Index("reservations_by_chunk", reservations.c.chunk_id)
 Index("reservations_by_scope", reservations.c.tenant, reservations.c.scope)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("key", Word, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("openings", Integer, nullable=False),
+    Column("rests_until", Stamp),
+    Column("probe_until", Stamp),
+    Column("updated_at", Stamp, nullable=False),
+)

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _retention()
     _budgets()
     _people()
+    _breakers()
 
 
 def downgrade() -> None:
@@ -33,6 +34,7 @@ def downgrade() -> None:
     for name in ("reservations", "budget_raises", "budget_chunks", "budget_accounts", "budgets"):
         op.drop_table(name)
     op.drop_table("secrets")
+    op.drop_table("breakers")
 
 
 def _secrets() -> None:
@@ -189,3 +191,16 @@ def _without_people() -> None:
     op.drop_table("votes")
     for column in ("escalated_at", "assignees", "terms"):
         op.drop_column("interrupts", column)
+
+
+def _breakers() -> None:
+    op.create_table(
+        "breakers",
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("openings", sa.Integer(), nullable=False),
+        sa.Column("rests_until", STAMP),
+        sa.Column("probe_until", STAMP),
+        sa.Column("updated_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )

@@ -1,0 +1,39 @@
+"""Leaving a failing model alone for a while, in all processes at once."""
+
+from collections.abc import AsyncIterator
+
+from ripieno.domain.errors import ModelUnavailable
+from ripieno.domain.messages import ModelEvent, ModelRequest
+from ripieno.models.closing import closing
+from ripieno.ports import Breakers, Model
+
+
+class BrokenModel:
+    """`ports.Model` behind a circuit breaker for each provider and model.
+
+    Only `ModelUnavailable` counts as a failure: a refused request says that the provider is there. While the breaker is
+    open, requests fail at once with the time after which one may be tried.
+    """
+
+    def __init__(self, inner: Model, breakers: Breakers) -> None:
+        self._inner = inner
+        self._breakers = breakers
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Answer as the inner model does.
+
+        Raises:
+            ModelUnavailable: It does not answer, or did not so often that it is left alone.
+        """
+        key = f"model:{request.model}"
+        wait = await self._breakers.admit(key)
+        if wait is not None:
+            raise ModelUnavailable(f"{request.model} failed too often and is left alone for now", retry_after=wait)
+        try:
+            async with closing(self._inner.stream(request)) as events:
+                async for event in events:
+                    yield event
+        except ModelUnavailable:
+            await self._breakers.failed(key)
+            raise
+        await self._breakers.succeeded(key)
