@@ -28,7 +28,7 @@ AT_ONCE = 50
 TENANTS: Mapping[str, float] = {"giant": 0.7, "large": 0.2, "small": 0.08, "tiny": 0.02}
 """The part of all runs that each tenant has. The giant's come first."""
 
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 900.0
 
 LEFT = "SELECT count(*) FROM runs WHERE ended_at IS NULL"
 WHOLE = "SELECT count(*) FROM runs WHERE status = 'completed' AND last_seq = $1"

@@ -16,7 +16,7 @@ RUNS = {1: 100, 50: 500, 200: 1000}
 """How many runs are done, by how many are under way at once."""
 
 SLOTS = 200
-LOAD_SECONDS = 120.0
+LOAD_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from ripieno.engine.api import StartRun
 SOMEBODY = Principal("bench")
 AT_ONCE = 50
 WARM_UP = 300
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 900.0
 PAGE = 500
 
 

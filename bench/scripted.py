@@ -67,18 +67,18 @@ def extras(*, work: bool = True) -> Extras:
 
 async def reply(request: ModelRequest) -> Reply:
     """Play the script that the goal names. What this costs does not grow with the conversation."""
-    _, goal, *talk = request.messages
+    goal, last = request.messages[1], request.messages[-1]
     assert isinstance(goal, UserMessage)
-    if goal.text == WHEN or (goal.text == ASK and talk):
+    turn = (len(request.messages) - 2) // 2
+    if goal.text == WHEN or (goal.text == ASK and turn):
         return says(str(time.monotonic_ns()))
     if goal.text == ASK:
         return calls(("person.ask", {"question": "Shall I?"}))
     words, think_ms, work_ms = parts(goal.text)
     if think_ms:
         await asyncio.sleep(think_ms / 1000)
-    turn = len(talk) // 2
     if turn >= words:
-        return says(f"The words were looked up [{evidence(talk[-1])}].")
+        return says(f"The words were looked up [{evidence(last)}].")
     if work_ms:
         return calls(("words.look_up_slowly", {"word": f"word {turn}", "ms": work_ms}))
     return calls(("words.look_up", {"word": f"word {turn}"}))

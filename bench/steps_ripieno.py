@@ -17,7 +17,7 @@ from ripieno.domain.runs import RunStatus
 from ripieno.engine.api import StartRun
 
 SOMEBODY = Principal("bench")
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 900.0
 COUNT = "SELECT count(*) FROM entries GROUP BY run_id"
 
 

@@ -25,7 +25,7 @@ STEPS, WORK_MS = 300, 100
 
 SLOTS = 100
 LEASE = LeaseTimes().lease
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 600.0
 
 MINE = "SELECT id, epoch FROM runs WHERE status = 'running' AND owner = $1 AND last_seq > 2"
 PROVEN = "SELECT count(*) FROM workers WHERE NOT dead AND seen_at > clock_timestamp() - interval '2 s'"
