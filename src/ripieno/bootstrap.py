@@ -28,6 +28,7 @@ from ripieno.engine.performers.own_tools import RESERVED, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer
 from ripieno.engine.performers.permits import Permits
 from ripieno.engine.performers.tools import ToolPerformer
+from ripieno.engine.performers.undoing import UndoPerformer
 from ripieno.engine.replaying import Replaying
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.worker import Worker
@@ -168,12 +169,13 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
         models=ModelPerformer(ports.model, ports.dispatch, ports.clock, halting),
         tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock, halting),
         children=children,
+        undo=UndoPerformer(ports.history),
     )
     opening = Opening(around, ports.clock)
     runner = Runner(ports.journal, ports.records, opening, performers, ports.clock, halting)
     worker = Worker(ports.journal, ports.records, runner, ports.dispatch, ports.clock, options)
     engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock, halting)
-    past = Past(ports.history, ports.records, opening, ports.definitions, ports.clock)
+    past = Past(ports.history, around, opening, ports.clock)
     replaying = Replaying(ports.operating.dead_letters, engine, ports.definitions, ports.clock)
     return Platform(ports, engine, past, worker, halting, replaying)
 

@@ -44,6 +44,7 @@ COMMANDS = (
     control.resume,
     history.retry,
     history.fork,
+    history.rollback,
     history.diff,
     agents.agents,
     tools.tools,

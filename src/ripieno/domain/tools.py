@@ -19,6 +19,32 @@ class Risk(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Compensation:
+    """The call that undoes a call: a tool, and its arguments by what the first call was given and brought.
+
+    In `arguments`, `${{ arguments.NAME }}`, `${{ result.NAME }}` and `${{ key }}` stand for parts of the first call;
+    `key` is its idempotency key. None: the same arguments.
+    """
+
+    tool: str
+    arguments: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """The call, of a tool that only reads, which tells whether a call of which nobody knows has happened.
+
+    Its arguments are made as those of a `Compensation`, without `result`. `happened` and `result` are the members of
+    its answer that say so and that hold what the first call would have answered.
+    """
+
+    tool: str
+    arguments: JsonObject | None = None
+    happened: str = "happened"
+    result: str = "result"
+
+
+@dataclass(frozen=True, slots=True)
 class ToolSpec:
     """A tool as agents, people and the gate see it.
 
@@ -35,6 +61,8 @@ class ToolSpec:
     source: str = "python"
     timeout: float = 60.0
     keywords: tuple[str, ...] = ()
+    compensate: Compensation | None = None
+    reconcile: Reconciliation | None = None
 
     @property
     def wire_name(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 
 from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
 from ripieno.domain.effects import Effect
@@ -14,12 +15,13 @@ from ripieno.ports import Journal
 
 
 class Blocked(Exception):
-    """Nothing can go on before something arrives from outside. `status` is what the run parks as."""
+    """Nothing can go on before something arrives from outside, or `wake_at`. `status` is what the run parks as."""
 
-    def __init__(self, status: RunStatus, waits: Iterable[JsonObject]) -> None:
+    def __init__(self, status: RunStatus, waits: Iterable[JsonObject], wake_at: datetime | None = None) -> None:
         super().__init__(status.value)
         self.status = status
         self.waits = tuple(waits)
+        self.wake_at = wake_at
 
 
 class Leg:

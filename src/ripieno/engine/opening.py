@@ -11,6 +11,7 @@ from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import Limits, NewRun, Run, RunKind, queued
 from ripieno.domain.sessions import Exchange
 from ripieno.domain.tools import ToolContext, ToolSpec
+from ripieno.engine.core import saga
 from ripieno.engine.core.agent_loop import Job, agent_loop
 from ripieno.engine.core.commands import Program
 from ripieno.engine.core.patterns.review import Member, TeamJob, review_team
@@ -68,6 +69,9 @@ class Opening:
         if leg.run.kind is RunKind.TEAM:
             return review_team(_team_job(leg.run, definition, pinned)), Workbench(definition, {}, workspace)
         specs = tuple(jsons.decode(ToolSpec, spec) for spec in pinned["tools"])
+        if leg.run.kind in _WITHOUT_MODEL:
+            program = _WITHOUT_MODEL[leg.run.kind](leg.run, pinned["data"])
+            return program, Workbench(definition, {spec.name: spec for spec in specs}, workspace)
         job = replace(_agent_job(leg.run, definition, pinned, specs), model_seconds=self._around.model_seconds)
         return agent_loop(job, self._around.check), Workbench(
             definition, {spec.name: spec for spec in specs}, workspace
@@ -149,6 +153,22 @@ class Opening:
 def _opened_its_session(run: Run) -> bool:
     """Nothing came before a run in the session that it opened, unless it begins anew."""
     return run.generation == 1 and run.session_id == ids.session_of(run.id)
+
+
+def _one_call(run: Run, data: JsonObject) -> Program:
+    return saga.one_call(data["tool"], data["arguments"], run.generation)
+
+
+def _rollback(run: Run, data: JsonObject) -> Program:
+    del run
+    return saga.rollback(tuple(jsons.decode(saga.Undo, step) for step in data["steps"]))
+
+
+_WITHOUT_MODEL: dict[RunKind, Callable[[Run, JsonObject], Program]] = {
+    RunKind.TOOL: _one_call,
+    RunKind.ROLLBACK: _rollback,
+}
+"""Runs that begin with a journal, whose first entry says what to do."""
 
 
 def _agent_job(run: Run, definition: AgentDefinition, pinned: JsonObject, specs: tuple[ToolSpec, ...]) -> Job:

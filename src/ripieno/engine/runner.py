@@ -16,6 +16,7 @@ from ripieno.engine.core.commands import (
     CallModel,
     CallTools,
     Command,
+    MarkUndone,
     Note,
     Noted,
     Outcome,
@@ -28,6 +29,7 @@ from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
 from ripieno.engine.performers.tools import ToolPerformer, Workbench
 from ripieno.engine.performers.turns import perform_turn
+from ripieno.engine.performers.undoing import UndoPerformer
 from ripieno.ports import Clock, Journal, Records
 
 ENDING_TYPES = {
@@ -44,6 +46,7 @@ class Performers:
     models: ModelPerformer
     tools: ToolPerformer
     children: ChildPerformer
+    undo: UndoPerformer
 
 
 class Runner:
@@ -154,7 +157,8 @@ class Runner:
                 leg.held = True
 
     async def _park(self, leg: Leg, blocked: Blocked) -> bool:
-        park = Park(leg.run.id, leg.run.epoch, blocked.status, leg.inbox_seq, blocked.waits, wake_at=leg.run.deadline)
+        wake_at = min((at for at in (blocked.wake_at, leg.run.deadline) if at is not None), default=None)
+        park = Park(leg.run.id, leg.run.epoch, blocked.status, leg.inbox_seq, blocked.waits, wake_at)
         parked = await self._journal.park(park)
         if parked:
             await self._halting.parked(blocked.waits)
@@ -173,10 +177,15 @@ class Runner:
                 return await self._performers.children.start(leg, command)
             case AwaitChildren():
                 return await self._performers.children.await_any(leg, command)
-            case Note(key, kind, body):
-                if key not in leg.recorded:
-                    await leg.append(NewEntry(key, kind, body))
-                return Noted()
+            case Note() | MarkUndone():
+                return await self._note(leg, command)
+
+    async def _note(self, leg: Leg, command: Note | MarkUndone) -> Noted:
+        if isinstance(command, MarkUndone):
+            await self._performers.undo.mark(leg, command)
+        elif command.key not in leg.recorded:
+            await leg.append(NewEntry(command.key, command.type, command.body))
+        return Noted()
 
     def _overdue(self, leg: Leg) -> RunResult:
         return self._failed(leg, ExitReason.DEADLINE, RunError("deadline", "the run's deadline has passed"))

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, cast
 from ripieno.clock import SystemClock
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.jsons import Json, JsonObject
-from ripieno.domain.tools import Risk, ToolCall, ToolContext, ToolResult, ToolSpec
+from ripieno.domain.tools import Compensation, Reconciliation, Risk, ToolCall, ToolContext, ToolResult, ToolSpec
 from ripieno.ports import Clock
 from ripieno.tools.failures import failed, not_sent, unknown_tool
 from ripieno.tools.functions import result
@@ -46,6 +46,8 @@ class Scripted:
     output_schema: JsonObject | None = None
     timeout: float = 60.0
     keywords: tuple[str, ...] = ()
+    compensate: Compensation | None = None
+    reconcile: Reconciliation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +117,6 @@ def _spec(name: str, line: Scripted) -> ToolSpec:
         source="scripted",
         timeout=line.timeout,
         keywords=line.keywords,
+        compensate=line.compensate,
+        reconcile=line.reconcile,
     )

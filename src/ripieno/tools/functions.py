@@ -14,8 +14,8 @@ paragraph and its `Args:`). A parameter annotated `ToolContext` is filled in by 
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -23,7 +23,16 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.jsons import Json, JsonObject
-from ripieno.domain.tools import Risk, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
+from ripieno.domain.tools import (
+    Compensation,
+    Reconciliation,
+    Risk,
+    ToolCall,
+    ToolContext,
+    ToolResult,
+    ToolSpec,
+    ToolStatus,
+)
 from ripieno.tools import signatures
 from ripieno.tools.failures import failed, invalid_arguments, not_sent, unknown_tool
 from ripieno.tools.names import check_name
@@ -32,6 +41,7 @@ from ripieno.tools.signatures import Signature
 from ripieno.tools.threads import Threads
 
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", Compensation, Reconciliation)
 
 _MARK = "__ripieno_tool__"
 _WIDE = 100  # characters of JSON that are still read well on one line
@@ -46,34 +56,35 @@ class Declaration:
     effect: EffectClass = EffectClass.IRREVERSIBLE
     risk: Risk = Risk.LOW
     timeout: float = 60.0
-    keywords: tuple[str, ...] = ()
+    keywords: Sequence[str] = ()
+    compensate: Compensation | str | None = None
+    reconcile: Reconciliation | str | None = None
 
 
-def tool(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    effect: EffectClass = EffectClass.IRREVERSIBLE,
-    risk: Risk = Risk.LOW,
-    timeout: float = 60.0,
-    keywords: Sequence[str] = (),
-) -> Callable[[F], F]:
+class Declared(TypedDict, total=False):
+    """The arguments of `@tool`."""
+
+    name: str | None
+    description: str | None
+    effect: EffectClass
+    risk: Risk
+    timeout: float
+    keywords: Sequence[str]
+    compensate: Compensation | str | None
+    reconcile: Reconciliation | str | None
+
+
+def tool(**declared: Unpack[Declared]) -> Callable[[F], F]:
     """Declare a function or method as a tool; it stays callable as before.
 
     Name and description come from the function unless given. Say what `effect` it has: what is not declared counts as
     irreversible. `timeout` is in seconds; a function in a thread goes on after it, unheard. `keywords` are words by
-    which a goal may mean this tool.
+    which a goal may mean this tool. `compensate` is the call that undoes one of this tool, `reconcile` the one that
+    tells whether one happened; each may be the name of a tool, which then gets the same arguments.
     """
 
     def mark(function: F) -> F:
-        function.__dict__[_MARK] = Declaration(
-            name=name,
-            description=description,
-            effect=effect,
-            risk=risk,
-            timeout=timeout,
-            keywords=tuple(keywords),
-        )
+        function.__dict__[_MARK] = Declaration(**declared)
         return function
 
     return mark
@@ -192,9 +203,26 @@ def _function(toolset: str, function: Callable[..., Any], source: str) -> _Funct
         risk=declaration.risk,
         source=source,
         timeout=declaration.timeout,
-        keywords=declaration.keywords,
+        keywords=tuple(declaration.keywords),
+        compensate=_compensation(declaration, toolset),
+        reconcile=_reconciliation(declaration, toolset),
     )
     return _Function(spec, function, signature, inspect.iscoroutinefunction(function))
+
+
+def _compensation(declaration: Declaration, toolset: str) -> Compensation | None:
+    call = declaration.compensate
+    return at_home(Compensation(call) if isinstance(call, str) else call, toolset) if call else None
+
+
+def _reconciliation(declaration: Declaration, toolset: str) -> Reconciliation | None:
+    call = declaration.reconcile
+    return at_home(Reconciliation(call) if isinstance(call, str) else call, toolset) if call else None
+
+
+def at_home(call: C, toolset: str) -> C:
+    """The same with the whole name of its tool: one without a dot is of the same toolset."""
+    return call if "." in call.tool else replace(call, tool=f"{toolset}.{call.tool}")
 
 
 def _problems(error: ValidationError) -> list[Problem]:

@@ -147,7 +147,8 @@ async def test_a_dry_run_reads_but_does_nothing(make: Any):
     assert [call.call.name for call in bench.tools.calls] == ["shop.look"]
     told = [message.text for message in bench.model.requests[1].messages if message.role == "tool"]
     assert told[1] == 'dry run: shop.pay would be called with {"eur":3}'
-    assert not await bench.platform.ports.records.effects("default", run.id)
+    (effect,) = await bench.platform.ports.records.effects("default", run.id)
+    assert (effect.tool, effect.state) == ("shop.pay", EffectState.SIMULATED)
 
 
 async def test_effects_are_intended_before_and_closed_after(make: Any):

@@ -1,10 +1,14 @@
 """Retry, fork and diff over HTTP."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import ModelRefused
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.messages import ModelRequest, Reply
+from ripieno.domain.tools import Compensation
+from ripieno.testing.recording_tools import Scripted
 from ripieno.testing.scripted_model import calls, says
 from tests.unit.server.doors import PAYS, open_door
 
@@ -116,3 +120,59 @@ async def test_fork_of_nothing():
         assert (await door.post(path, {"from": 1, "workflow_version": 1}, 422))["code"] == "workflows_unavailable"
         assert (await door.post("/v1/runs/run_x/fork", {"from": 1}, 404))["code"] == "not_found"
         assert (await door.get(f"/v1/runs/{run['id']}/diff/run_x", 404))["code"] == "not_found"
+
+
+REFUND = Compensation("shop.refund", {"eur": "${{ arguments.eur }}"})
+SHOP: Mapping[str, Any] = {
+    "shop.pay": Scripted("paid", effect=EffectClass.IRREVERSIBLE, compensate=REFUND),
+    "shop.refund": Scripted("refunded", effect=EffectClass.IDEMPOTENT),
+    "mail.send": Scripted("sent", effect=EffectClass.IRREVERSIBLE),
+}
+
+
+async def test_rollback_with_a_preview():
+    async with open_door(PAYS, SHOP) as door:
+        run = await door.post("/v1/runs?wait=20", {"goal": "pay"})
+        path = f"/v1/runs/{run['id']}/rollback"
+        plan = await door.post(path, {"preview": True})
+        assert plan == {
+            "run_id": run["id"],
+            "dry_run": True,
+            "undo": [
+                {
+                    "run_id": run["id"],
+                    "key": "g1/turn/1/call/0",
+                    "tool": "shop.pay",
+                    "by": "shop.refund",
+                    "arguments": {"eur": 3},
+                }
+            ],
+            "cannot": [],
+            "unknown": [],
+        }
+        undo = await door.post(f"{path}?wait=20", {}, 201)
+        assert (undo["status"], undo["answer"]) == ("completed", "1 of 1 effects undone")
+        assert (await door.post(path, {}, 201))["id"] == undo["id"]
+        (action,) = (await door.get(f"/v1/runs/{run['id']}/actions"))["data"]
+        assert (action["tool"], action["state"]) == ("shop.pay", "compensated")
+        shown = await door.get(f"/v1/runs/{undo['id']}")
+        assert (shown["kind"], shown["agent"]) == ("rollback", run["id"])
+        for view in ("tasks", "timeline", "messages", "logs", "events", "actions"):
+            assert (await door.get(f"/v1/runs/{undo['id']}/{view}"))["data"]
+
+
+async def test_rollback_of_what_lasts():
+    async with open_door([calls(("mail.send", {})), says("sent")], SHOP) as door:
+        run = await door.post("/v1/runs?wait=20", {"goal": "mail"})
+        path = f"/v1/runs/{run['id']}/rollback"
+        plan = await door.post(path, {"dry_run": True})
+        assert [(item["tool"], item["reason"]) for item in plan["cannot"]] == [
+            ("mail.send", "nothing is declared that undoes it")
+        ]
+        refused = await door.post(path, {}, 409)
+        assert (refused["code"], refused["effects"][0]["tool"]) == ("cannot_be_undone", "mail.send")
+        assert (await door.post(path, {"force": True}, 422))["errors"][0]["pointer"] == "/reason"
+        forced = await door.post(path, {"force": True, "reason": "so be it"}, 409)
+        assert forced["code"] == "nothing_to_undo"
+        assert (await door.post(path, {"to": "turn/9/model"}, 404))["near"]
+        assert (await door.post("/v1/runs/run_x/rollback", {}, 404))["code"] == "not_found"

@@ -12,7 +12,16 @@ from pydantic import BaseModel, Field
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import Forbidden, Invalid, NotFound, Unavailable
 from ripieno.domain.jsons import JsonObject
-from ripieno.domain.tools import Risk, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
+from ripieno.domain.tools import (
+    Compensation,
+    Reconciliation,
+    Risk,
+    ToolCall,
+    ToolContext,
+    ToolResult,
+    ToolSpec,
+    ToolStatus,
+)
 from ripieno.tools.failures import ToolFailed, ToolMissing
 from ripieno.tools.functions import FunctionToolset, declared, text, tool
 
@@ -345,3 +354,21 @@ async def test_function_asks_in_its_thread_not_before():
     await first
     assert (await queued).status is ToolStatus.NOT_SENT
     assert called == [1]
+
+
+async def test_what_undoes_a_call_and_what_tells_of_it_are_declared(tmp_path: Path):
+    @tool(compensate="cancel", reconcile=Reconciliation("bank.find", {"key": "${{ key }}"}))
+    def book(seat: int) -> str:
+        """Book a seat."""
+        return f"seat {seat}"
+
+    @tool(compensate=Compensation("book", {"seat": "${{ arguments.seat }}"}), reconcile="find")
+    def cancel(seat: int) -> str:
+        """Give a seat back."""
+        return f"no seat {seat}"
+
+    first, second = await FunctionToolset("hall", [book, cancel]).list(ToolContext("t", tmp_path))
+    assert first.compensate == Compensation("hall.cancel")
+    assert first.reconcile == Reconciliation("bank.find", {"key": "${{ key }}"})
+    assert second.compensate == Compensation("hall.book", {"seat": "${{ arguments.seat }}"})
+    assert second.reconcile == Reconciliation("hall.find")

@@ -1,4 +1,4 @@
-"""`ripieno retry`, `fork`, `diff`: take a run up again, go another way from one of its entries, compare two."""
+"""`ripieno retry`, `fork`, `rollback`, `diff`: take a run up again, go another way, undo what it did, compare two."""
 
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ Settled = Annotated[
     typer.Option("--settle", metavar="KEY=OUTCOME", help="What became of an unknown effect: done, failed, abandoned."),
 ]
 COLUMNS = (Column("key", no_wrap=True), Column("how", no_wrap=True), Column("a", ratio=1), Column("b", ratio=1))
+UNDO_COLUMNS = (Column("key", no_wrap=True), Column("tool", no_wrap=True), Column("undone by", ratio=1))
 STYLES = {"same": "dim", "changed": "yellow", "only_in_a": "red", "only_in_b": "green"}
 
 
@@ -56,6 +57,42 @@ def fork(
     given: dict[str, Any] = {"input": goal, "model": model, "agent_version": agent_version}
     body = {"from": point(start), **{name: value for name, value in given.items() if value is not None}}
     return _started(run, "fork", body, where)
+
+
+@command(keeps=True)
+def rollback(
+    run: Wanted,
+    to: Annotated[str | None, typer.Option("--to", help="Undo only what came after this entry.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what would be undone, and what cannot be.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--force", metavar="REASON", help="Leave what cannot be undone.")] = "",
+    settle: Settled = None,
+    *,
+    where: Where,
+) -> Task:
+    """Undo what an ended run and the runs below it did, newest first."""
+    body: JsonObject = {"force": bool(reason), "reason": reason, "effects": settled(settle)}
+    if to is not None:
+        body["to"] = point(to)
+    return _previewed(run, body, where) if preview else _started(run, "rollback", body, where)
+
+
+def _previewed(name: str, body: JsonObject, where: Where) -> Task:
+    async def task(api: Api) -> Exit:
+        plan: JsonObject = await api.post(f"/v1/runs/{await run_id(api, name)}/rollback", {**body, "dry_run": True})
+        if where.json:
+            print_json(plan)
+            return Exit.COMPLETED
+        lines = [
+            [item["key"], item["tool"], f"{item['by']} {wording.arguments(item['arguments'])}"] for item in plan["undo"]
+        ]
+        lines += [[item["key"], item["tool"], f"cannot be undone: {item['reason']}"] for item in plan["cannot"]]
+        lines += [[item["key"], item["tool"], "nobody knows whether it happened"] for item in plan["unknown"]]
+        print_table(UNDO_COLUMNS, lines, "there is nothing to undo")
+        return Exit.COMPLETED
+
+    return task
 
 
 @command()

@@ -66,6 +66,17 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkUndone:
+    """Write down that an effect of a run, perhaps of another one, is undone. Outcome: `Noted`."""
+
+    key: str
+    run_id: str
+    effect_key: str
+    attempt: int
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAnswered:
     """A model's reply, and how long it took in milliseconds."""
 
@@ -112,7 +123,7 @@ class Noted:
     """It is written down."""
 
 
-Command: TypeAlias = CallModel | CallTools | StartChild | AwaitChildren | Note
+Command: TypeAlias = CallModel | CallTools | StartChild | AwaitChildren | Note | MarkUndone
 Outcome: TypeAlias = ModelAnswered | ModelFailed | tuple[CallEnded, ...] | ChildStarted | tuple[ChildEnded, ...] | Noted
 Program: TypeAlias = Generator[Command, Outcome, RunResult]
 

@@ -1,13 +1,13 @@
 """Fork: a new run from an entry of another one, with other input, model or agent version where that is wanted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ripieno.domain import ids
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import Effect, EffectState
-from ripieno.domain.entries import Entry, EntryType, NewEntry
+from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import Invalid, NotFound, Problem
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.past import Founding
@@ -65,7 +65,7 @@ class Forks:
         if source.kind not in FORKABLE:
             raise Invalid(f"a run of kind {source.kind} cannot be forked", [Problem("", "agents and teams only")])
         entries = await self._archive.entries(source)
-        kept = _kept(entries, wish.start)
+        kept = points.kept(entries, wish.start, "/from")
         pinned = kept.pop("start", None)
         task = _task(source, wish)
         definition = await self._definition(source, pinned, wish.agent_version)
@@ -120,18 +120,6 @@ class Forks:
             for effect in await self._archive.records.effects(source.tenant, source.id)
             if effect.key in keys
         )
-
-
-def _kept(entries: Sequence[Entry], start: int | str) -> dict[str, Command]:
-    if isinstance(start, int):
-        seq = points.by_seq(entries, start, "/from", least=0)
-        before = standing.standing(entries[:seq])
-        return {name: command for name, command in standing.commands(before).items() if command.whole}
-    found = standing.standing(entries)
-    point = points.by_key(entries, found, start)
-    if found.get(standing.bare(point.key)) is not point:
-        found = standing.standing(entries[: point.seq])
-    return standing.kept_at(found, point)
 
 
 def _task(source: Run, wish: ForkWish) -> RunInput:

@@ -5,9 +5,23 @@ from collections.abc import Mapping, Sequence
 
 from ripieno.domain.entries import Entry
 from ripieno.domain.errors import Invalid, NotFound, Problem
-from ripieno.engine.core.standing import MARKS, bare, commands
+from ripieno.engine.core import standing
+from ripieno.engine.core.standing import MARKS, Command, bare, commands
 
 NEAR = 3
+
+
+def kept(entries: Sequence[Entry], point: int | str, pointer: str) -> dict[str, Command]:
+    """What a run that goes on from this entry keeps. Raises `Invalid`, and `NotFound` with near keys."""
+    if isinstance(point, int):
+        seq = by_seq(entries, point, pointer, least=0)
+        before = standing.standing(entries[:seq])
+        return {name: command for name, command in commands(before).items() if command.whole}
+    found = standing.standing(entries)
+    entry = by_key(entries, found, point)
+    if found.get(bare(entry.key)) is not entry:
+        found = standing.standing(entries[: entry.seq])
+    return standing.kept_at(found, entry)
 
 
 def by_seq(entries: Sequence[Entry], seq: int, pointer: str, *, least: int = 1) -> int:

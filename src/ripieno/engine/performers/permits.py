@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ripieno.domain import jsons
 from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.effects import EffectClass
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.policies import Action, Ruling, Verdict
@@ -50,7 +51,7 @@ class Permits:
         verdict = self._rule(leg, wish, arguments)
         if verdict.ruling is Ruling.DENY:
             return _forbidden(verdict)
-        if verdict.ruling is Ruling.ALLOW:
+        if verdict.ruling is Ruling.ALLOW or _only_simulated(leg, wish.spec):
             refused = await self._people.take_back(leg, f"{wish.key}/approval")
             return _refused(refused) if refused else arguments
         decision = await self._people.ask(leg, f"{wish.key}/approval", self._question(wish, verdict))
@@ -62,6 +63,15 @@ class Permits:
         """The gate's no to another attempt of a call that was permitted before."""
         verdict = self._rule(leg, wish, arguments)
         return _forbidden(verdict) if verdict.ruling is Ruling.DENY else None
+
+    def asks(self, leg: Leg, wish: Wish, arguments: JsonObject) -> tuple[str, ...] | None:
+        """Why a person would have to allow this call; None where nobody would."""
+        verdict = self._rule(leg, wish, arguments)
+        return verdict.reasons if verdict.ruling is Ruling.ASK else None
+
+    def allows(self, leg: Leg, wish: Wish) -> bool:
+        """Whether the gate lets a call pass without a person."""
+        return self._rule(leg, wish, wish.call.arguments).ruling is Ruling.ALLOW
 
     def _edited(self, leg: Leg, wish: Wish, arguments: JsonObject) -> JsonObject | ToolResult:
         edited = ToolCall(wish.call.id, wish.call.name, arguments)
@@ -104,6 +114,11 @@ class Permits:
         subject = jsons.digest([spec.name, arguments, wish.agent.version, verdict.policy_version])
         terms = wish.agent.approval_terms(spec.name, self._people.usual)
         return Question(InterruptKind.APPROVAL, subject, request, verdict.risk, verdict.reasons, terms)
+
+
+def _only_simulated(leg: Leg, spec: ToolSpec) -> bool:
+    """Whether a dry run will stop before this call: then nobody needs to be asked."""
+    return leg.run.dry_run and spec.effect is not EffectClass.READ
 
 
 def denied(text: str) -> ToolResult:

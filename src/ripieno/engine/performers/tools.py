@@ -20,6 +20,7 @@ from ripieno.engine.leg import Leg
 from ripieno.engine.performers.own_tools import SOURCE, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.engine.performers.permits import Permits, Wish
+from ripieno.engine.performers.reconciling import Doubt, Reconciler
 from ripieno.ports import Clock, Toolset
 
 MAX_ATTEMPTS = 3
@@ -66,6 +67,7 @@ class ToolPerformer:
         self._halting = halting
         self._people = people
         self._clock = clock
+        self._reconciler = Reconciler(tools, permits, clock, SEND_SECONDS)
 
     async def perform(self, leg: Leg, bench: Workbench, planned: PlannedCall) -> CallEnded:
         """The outcome, from the journal where it is there.
@@ -88,8 +90,7 @@ class ToolPerformer:
             result, ms = await self._call(leg, bench, permitted)
             return await self._record(leg, permitted, result, ms=ms)
         if leg.run.dry_run:
-            text = f"dry run: {permitted.spec.name} would be called with {jsons.canonical(permitted.arguments)}"
-            return await self._record(leg, permitted, ToolResult(ToolStatus.OK, text))
+            return await self._simulate(leg, bench, permitted)
         return await self._act_once(leg, bench, permitted)
 
     async def _permit(
@@ -108,9 +109,9 @@ class ToolPerformer:
         """Intent first, then the act; what nobody saw end is repeated only if its class allows."""
         before = leg.attempts(act.planned.key)
         if before and before[-1].effect is not EffectClass.IDEMPOTENT:
-            decision = await self._what_happened(leg, act, before[-1])
-            if decision.kind is not DecisionKind.RETRY:
-                return await self._settle(leg, act, before[-1], decision)
+            ended = await self._find_out(leg, bench, act, before[-1])
+            if ended is not None:
+                return ended
         if before and (no := self._permits.forbidden(leg, _wish(bench, act), act.arguments)):
             return await self._stop(leg, act, before[-1], no)
         act = replace(act, attempt=len(before) + 1)
@@ -127,6 +128,28 @@ class ToolPerformer:
         finally:
             leg.effects_in_flight -= 1
         return await self._act_once(leg, bench, act)
+
+    async def _find_out(self, leg: Leg, bench: Workbench, act: _Act, last: Effect) -> CallEnded | None:
+        """The outcome of an attempt that nobody saw end, from a tool that can tell or a person; None: do it again."""
+        doubt = Doubt(bench.definition, act.spec, act.arguments, last, self._context(leg, bench, act))
+        found = await self._reconciler.ask(leg, doubt)
+        if found is None:
+            decision = await self._what_happened(leg, act, last)
+            return None if decision.kind is DecisionKind.RETRY else await self._settle(leg, act, last, decision)
+        if not found.happened:
+            return None
+        close = EffectClose(act.planned.key, last.attempt, EffectState.DONE)
+        return await self._record(leg, replace(act, attempt=last.attempt), found.result, close=close)
+
+    async def _simulate(self, leg: Leg, bench: Workbench, act: _Act) -> CallEnded:
+        """A dry run stops after the intent, and says what it would do."""
+        if not leg.attempts(act.planned.key):
+            await self._intend(leg, act, None)
+        text = f"dry run: {act.spec.name} would be called with {jsons.canonical(act.arguments)}"
+        if (reasons := self._permits.asks(leg, _wish(bench, act), act.arguments)) is not None:
+            text += f", after a person has allowed it ({'; '.join(reasons) or 'policy asks'})"
+        close = EffectClose(act.planned.key, act.attempt, EffectState.SIMULATED)
+        return await self._record(leg, act, ToolResult(ToolStatus.OK, text), close=close)
 
     async def _call_or_tell(self, leg: Leg, bench: Workbench, act: _Act) -> tuple[ToolResult, float]:
         """Call it; where a cancellation of the run cuts the call off, that is its outcome."""
@@ -190,8 +213,14 @@ class ToolPerformer:
     # -- act and write down --------------------------------------------------------------------------------------
 
     async def _call(self, leg: Leg, bench: Workbench, act: _Act) -> tuple[ToolResult, float]:
+        context = replace(self._context(leg, bench, act), may_begin=self._window(leg, act))
+        began = self._clock.monotonic()
+        result = await self._tools.call(replace(act.planned.call, arguments=act.arguments), context)
+        return result, round((self._clock.monotonic() - began) * 1000, 3)
+
+    def _context(self, leg: Leg, bench: Workbench, act: _Act) -> ToolContext:
         key = act.planned.key
-        context = ToolContext(
+        return ToolContext(
             tenant=leg.run.tenant,
             workspace=bench.workspace,
             run_id=leg.run.id,
@@ -201,11 +230,7 @@ class ToolPerformer:
             attempt=act.attempt,
             dry_run=leg.run.dry_run,
             deadline=leg.run.deadline,
-            may_begin=self._window(leg, act),
         )
-        began = self._clock.monotonic()
-        result = await self._tools.call(replace(act.planned.call, arguments=act.arguments), context)
-        return result, round((self._clock.monotonic() - began) * 1000, 3)
 
     def _window(self, leg: Leg, act: _Act) -> Callable[[], bool]:
         """Whether a call whose intent was just committed may still be made. Reading is always allowed."""

@@ -67,7 +67,8 @@ class _Turn:
 
 def _together(blocks: Collection[Blocked]) -> Blocked:
     waits = [wait for block in blocks for wait in block.waits]
-    return Blocked(min((block.status for block in blocks), key=URGENCY.index), waits)
+    wake_at = min((block.wake_at for block in blocks if block.wake_at is not None), default=None)
+    return Blocked(min((block.status for block in blocks), key=URGENCY.index), waits, wake_at)
 
 
 def _first(failures: ExceptionGroup[Exception]) -> Exception:

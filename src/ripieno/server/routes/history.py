@@ -1,13 +1,16 @@
-"""A run's past: retry, fork, compare."""
+"""A run's past: retry, fork, undo, compare."""
+
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
 
+from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.runs import TERMINAL
 from ripieno.server import answers, family
 from ripieno.server.answers import Wait
 from ripieno.server.idempotency import IdempotentRoute, StartingRoute, reserved_id
 from ripieno.server.services import Caller, Served
-from ripieno.server.shapes.history import DiffView, ForkRequest, RetryRequest
+from ripieno.server.shapes.history import DiffView, ForkRequest, RetryRequest, RollbackRequest, UndoPlan
 from ripieno.server.shapes.runs import RunAnswer
 
 starters = APIRouter(tags=["history"], route_class=StartingRoute)
@@ -20,7 +23,7 @@ async def retry_run(
 ) -> Response:
     """Let an ended run go on, from where it failed or from an earlier entry."""
     run = await services.past.retry(principal, run_id, (body or RetryRequest()).wish())
-    asked = ()
+    asked: Sequence[Interrupt] = ()
     if wait is not None:
         run, asked = await family.settled(services, run, wait)
     return answers.json(RunAnswer.of(run, asked))
@@ -37,6 +40,26 @@ async def fork_run(
         return answers.json(RunAnswer.of(run), 201, headers)
     run, asked = await family.settled(services, run, wait)
     return answers.json(RunAnswer.of(run, asked), 200 if run.status in TERMINAL else 202, headers)
+
+
+@router.post(
+    "/runs/{run_id}/rollback",
+    status_code=201,
+    response_model=RunAnswer,
+    responses={200: {"model": UndoPlan, "description": "What would be undone"}},
+)
+async def rollback_run(
+    run_id: str, services: Served, principal: Caller, body: RollbackRequest | None = None, wait: Wait = None
+) -> Response:
+    """Undo what an ended run and the runs below it did, newest first: in a run of its own, which is the answer."""
+    body = body or RollbackRequest()
+    if body.dry_run:
+        return answers.json(UndoPlan.of(run_id, await services.past.undoing(principal, run_id, body.wish())))
+    run = await services.past.rollback(principal, run_id, body.wish())
+    asked: Sequence[Interrupt] = ()
+    if wait is not None:
+        run, asked = await family.settled(services, run, wait)
+    return answers.json(RunAnswer.of(run, asked), 201, {"location": f"/v1/runs/{run.id}"})
 
 
 @router.get("/runs/{a}/diff/{b}", response_model=DiffView)

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
-from ripieno.domain.effects import EffectState
+from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.errors import Problem
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.engine.core.comparison import Comparison, Likeness, Pair, Side
 from ripieno.engine.past.archive import Word
 from ripieno.engine.past.fork import ForkWish
 from ripieno.engine.past.retry import RetryWish
+from ripieno.engine.past.rollback import Plan, RollbackWish
 from ripieno.server.errors import ServerProblem
 from ripieno.server.shapes.requests import Body, Constraints, Name, goal_in
 from ripieno.server.shapes.runs import Shape
@@ -104,6 +105,60 @@ class ForkRequest(Body):
         data = cast("JsonObject", self.input)
         goal = goal_in(data)
         return {"data": data, **({"goal": goal.strip()} if goal else {})}
+
+
+class RollbackRequest(Forced):
+    """What to undo: everything, or what came after an entry. With `dry_run` the answer says what would be undone."""
+
+    also_known: ClassVar[tuple[str, ...]] = ("preview",)
+
+    to: Point | None = None
+    dry_run: bool = Field(default=False, validation_alias=AliasChoices("dry_run", "preview"))
+
+    def wish(self) -> RollbackWish:
+        """The same in the words of the engine."""
+        return RollbackWish(self.to, self.force, self.reason, self.words())
+
+
+class UndoView(Shape):
+    """An effect, and the call that undoes it."""
+
+    run_id: str
+    key: str
+    tool: str
+    by: str
+    arguments: JsonObject
+
+
+class LastingView(Shape):
+    """An effect that cannot be undone, or of which nobody knows whether it happened."""
+
+    run_id: str
+    key: str
+    tool: str
+    effect: EffectClass
+    state: EffectState
+    reason: str | None = None
+
+
+class UndoPlan(Shape):
+    """What a rollback would do: `undo` in this order; it is refused for what stands in `cannot` or `unknown`."""
+
+    run_id: str
+    dry_run: bool = True
+    undo: list[UndoView]
+    cannot: list[LastingView]
+    unknown: list[LastingView]
+
+    @classmethod
+    def of(cls, run_id: str, plan: Plan) -> "UndoPlan":
+        """Show it."""
+        return cls(
+            run_id=run_id,
+            undo=[UndoView.model_validate(step, from_attributes=True) for step in plan.steps],
+            cannot=[LastingView.model_validate(item) for item in plan.cannot],
+            unknown=[LastingView.model_validate(item) for item in plan.unknown],
+        )
 
 
 class SideView(Shape):

@@ -22,20 +22,46 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import Invalid, Problem
-from ripieno.domain.jsons import Json
-from ripieno.domain.tools import Risk
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.tools import Compensation, Reconciliation, Risk
+from ripieno.tools import functions
 from ripieno.tools.names import check_name
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
+class CompensateConfig(BaseModel):
+    """What undoes a call: a tool of the same server (or `toolset.tool`), and its arguments; unset: the same ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    tool: str
+    arguments: JsonObject | None = Field(default=None, alias="with")
+
+    def call(self, server: str) -> Compensation:
+        """The same in the words of the domain."""
+        return functions.at_home(Compensation(self.tool, self.arguments), server)
+
+
+class ReconcileConfig(CompensateConfig):
+    """What tells whether a call happened: a tool that only reads, and where in its answer that stands."""
+
+    happened: str = "happened"
+    result: str = "result"
+
+    def asks(self, server: str) -> Reconciliation:
+        """The same in the words of the domain."""
+        return functions.at_home(Reconciliation(self.tool, self.arguments, self.happened, self.result), server)
+
+
 class ServerConfig(BaseModel):
     """One server.
 
-    `effects` and `risks` are by the tool's own name. `trust` believes what the server says about the effects of its
-    tools; otherwise what is not declared here is irreversible. `allow` are patterns of tools that are taken over, None
-    means all. Seconds: `timeout` for each call, `connect_timeout` for the start of the server, `probe_timeout` for the
-    answer to the question whether it still works, after a call that took too long.
+    `effects`, `risks`, `compensate` and `reconcile` are by the tool's own name. `trust` believes what the server
+    says about the effects of its tools; otherwise what is not declared here is irreversible. `allow` are patterns
+    of tools that are taken over, None means all. Seconds: `timeout` for each call, `connect_timeout` for the start
+    of the server, `probe_timeout` for the answer to the question whether it still works, after a call that took too
+    long.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
@@ -50,6 +76,8 @@ class ServerConfig(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict)
     effects: dict[str, EffectClass] = Field(default_factory=dict)
     risks: dict[str, Risk] = Field(default_factory=dict)
+    compensate: dict[str, CompensateConfig] = Field(default_factory=dict)
+    reconcile: dict[str, ReconcileConfig] = Field(default_factory=dict)
     trust: bool = False
     allow: tuple[str, ...] | None = None
     timeout: Seconds = 60.0

@@ -24,6 +24,8 @@ def spec(config: ServerConfig, tool: types.Tool) -> ToolSpec:
         risk=config.risks.get(tool.name, Risk.LOW if effect is EffectClass.READ else Risk.MEDIUM),
         source=f"mcp:{config.name}",
         timeout=config.timeout,
+        compensate=config.compensate[tool.name].call(config.name) if tool.name in config.compensate else None,
+        reconcile=config.reconcile[tool.name].asks(config.name) if tool.name in config.reconcile else None,
     )
 
 

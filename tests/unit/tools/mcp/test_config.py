@@ -57,6 +57,11 @@ def test_no_file(tmp_path: Path):
         ("{command: [a]}", "/mcp_servers/x/command", "mcp_servers.x.command: Input should be a valid string"),
         ("{command: a, arg: [b]}", "/mcp_servers/x/arg", "mcp_servers.x.arg: Extra inputs are not permitted"),
         ("{command: a, effects: {f: safe}}", "/mcp_servers/x/effects/f", "mcp_servers.x.effects.f: Input should be"),
+        (
+            "{command: a, compensate: {f: {}}}",
+            "/mcp_servers/x/compensate/f/tool",
+            "mcp_servers.x.compensate.f.tool: Field",
+        ),
         ("{command: a, timeout: 0}", "/mcp_servers/x/timeout", "mcp_servers.x.timeout: Input should be greater than 0"),
         ("{transport: http, url: 'http://a'}", "/mcp_servers/x", "transport http is not supported yet; use stdio"),
         ("{transport: sse, url: 'http://a'}", "/mcp_servers/x", "transport sse is not supported yet; use stdio"),

@@ -2,7 +2,7 @@ import mcp_types as types
 import pytest
 
 from ripieno.domain.effects import EffectClass
-from ripieno.domain.tools import Risk, ToolResult, ToolStatus
+from ripieno.domain.tools import Compensation, Reconciliation, Risk, ToolResult, ToolStatus
 from ripieno.tools.mcp import mapping
 from ripieno.tools.mcp.config import ServerConfig
 
@@ -29,6 +29,16 @@ def test_effects(settings: dict[str, object], hints: dict[str, bool], effect: Ef
     spec = mapping.spec(config, tool(hints))
     assert (spec.name, spec.description, spec.effect) == ("s.get", "Get it", effect)
     assert spec.risk is (Risk.LOW if effect is EffectClass.READ else Risk.MEDIUM)
+
+
+def test_what_undoes_a_call_and_what_tells_of_it():
+    settings = {
+        "compensate": {"get": {"tool": "unget", "with": {"id": "${{ result.id }}"}}},
+        "reconcile": {"get": {"tool": "other.find", "happened": "found"}},
+    }
+    spec = mapping.spec(ServerConfig.model_validate({"name": "s", "command": "c", **settings}), tool({}))
+    assert spec.compensate == Compensation("s.unget", {"id": "${{ result.id }}"})
+    assert spec.reconcile == Reconciliation("other.find", None, "found")
 
 
 def test_structured_content_without_text_becomes_text():
