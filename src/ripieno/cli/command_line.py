@@ -15,6 +15,8 @@ from ripieno.cli.commands import (
     db,
     decide,
     demo,
+    dlq,
+    halting,
     history,
     run,
     runs,
@@ -46,6 +48,9 @@ COMMANDS = (
     history.fork,
     history.rollback,
     history.diff,
+    halting.halt,
+    halting.unhalt,
+    halting.halts,
     agents.agents,
     tools.tools,
     crashtest.crashtest,
@@ -60,6 +65,7 @@ app = typer.Typer(
 )
 for function in COMMANDS:
     app.command()(function)
+app.add_typer(dlq.dlq)
 app.add_typer(db.db)
 app.add_typer(secrets.secrets)
 

@@ -57,7 +57,7 @@ def checked(scope: str) -> str:
         return scope
     forms = ", ".join(f"{known}:NAME" for known in KINDS)
     detail = f"a scope is {EVERYTHING}, {forms}; for a tool the name may be a pattern"
-    raise Invalid(detail, [Problem("/scope", detail)])
+    raise Invalid(detail, [Problem("/scope", "is none of these")])
 
 
 def covers(scope: str, subject: Subject) -> bool:
@@ -78,7 +78,7 @@ def waiting_for(halt: Halt) -> JsonObject:
 
 def scopes_of(waits: Sequence[JsonObject]) -> set[str]:
     """The scopes of the halts that a run waits for."""
-    return {wait["scope"] for wait in waits if wait["for"] == WAIT}
+    return {wait["scope"] for wait in waits if wait.get("for") == WAIT}
 
 
 def action(verb: str, scope: str) -> str:

@@ -48,5 +48,8 @@ def audit_body(action: str, actor: str, target: str, at: datetime, detail: Json 
 
 
 def audited(number: int, body: JsonObject, at: datetime) -> AuditRow:
-    """An audit row from its body."""
-    return AuditRow(number, body["action"], body["actor"], body["target"], at, body.get("detail"))
+    """An audit row from its body; what stands beside the usual members is its detail."""
+    usual = {"action", "actor", "target", "at", "detail"}
+    more = {name: value for name, value in body.items() if name not in usual}
+    detail = body.get("detail") or more or None
+    return AuditRow(number, body["action"], body["actor"], body.get("target", ""), at, detail)

@@ -1,7 +1,7 @@
 """What is stopped, as this process knows it: looked up before each step, read again each second."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ripieno.domain import halts
 from ripieno.domain.errors import Halted, StoreBusy
@@ -54,6 +54,10 @@ class Halting:
         if halt := self.over(subject):
             why = f": {halt.reason}" if halt.reason else ""
             raise Halted(f"{halt.scope} was halted by {halt.by}{why}")
+
+    async def all(self) -> Sequence[Halt]:
+        """The halts in force, as they are stored."""
+        return await self._stored.all()
 
     # -- changing ------------------------------------------------------------------------------------------------
 

@@ -104,8 +104,8 @@ class Replaying:
         tool, effect = letter.payload["tool"], EffectClass(letter.payload["effect"])
         if effect not in {EffectClass.READ, EffectClass.IDEMPOTENT}:
             raise ReplayRefused(
-                f"{tool} is {effect.value}: repeating it could do it twice. Find out whether it happened; "
-                f"then start {letter.run_id} again from there, or discard this"
+                f"{tool} is {effect.value}: repeating it could do it twice. Find out whether it happened; then retry "
+                f"{letter.run_id} and say so there (ripieno retry --settle), or discard this"
             )
         result = await self._engine.call_tool(
             principal, tool, letter.payload["arguments"], idempotency_key=letter.payload["idempotency_key"]

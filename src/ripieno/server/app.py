@@ -13,10 +13,13 @@ from ripieno.server.auth import PUBLIC, GuardedApp
 from ripieno.server.frame import AliasedApp, BoundedApp, FramedApp
 from ripieno.server.routes import (
     agents,
+    dead_letters,
+    events,
     health,
     history,
     interrupts,
     journal,
+    operating,
     runs,
     schemas,
     secrets,
@@ -63,11 +66,30 @@ def create_app(services: Services) -> FastAPI:
     return app
 
 
+MODULES = (
+    runs,
+    history,
+    journal,
+    streams,
+    interrupts,
+    agents,
+    tools,
+    secrets,
+    sessions,
+    dead_letters,
+    events,
+    operating,
+    schemas,
+    health,
+)
+"""In the order of the documentation."""
+
+
 def _v1() -> APIRouter:
     v1 = APIRouter(redirect_slashes=False)
     v1.include_router(runs.starters)
     v1.include_router(history.starters)
-    for module in (runs, history, journal, streams, interrupts, agents, tools, secrets, sessions, schemas, health):
+    for module in MODULES:
         v1.include_router(module.router)
     return v1
 

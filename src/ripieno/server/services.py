@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from ripieno.domain.errors import Forbidden
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
 from ripieno.engine.halting import Halting
@@ -14,6 +15,9 @@ from ripieno.engine.past.past import Past
 from ripieno.engine.replaying import Replaying
 from ripieno.governance.access import StaticAccess
 from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets
+
+ADMIN = "admin"
+"""The role of administrators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,18 @@ async def _principal(connection: HTTPConnection) -> Principal:
     return connection.state.principal
 
 
+async def _admin(connection: HTTPConnection) -> Principal:
+    principal: Principal = connection.state.principal
+    if ADMIN not in principal.roles:
+        raise Forbidden(f"{principal.id} is no administrator")
+    return principal
+
+
 Served = Annotated[Services, Depends(_services)]
 """The services, as a parameter of a route."""
 
 Caller = Annotated[Principal, Depends(_principal)]
 """Who asks, as a parameter of a route."""
+
+Admin = Annotated[Principal, Depends(_admin)]
+"""Who asks, and is an administrator."""

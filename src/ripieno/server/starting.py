@@ -25,9 +25,10 @@ async def start(
     """Start a run. 201 at once; with `wait` 200 when it has ended, 202 when it goes on or waits for a person."""
     run = await services.engine.start(wanted, principal, reserved_id(request))
     if wait is None:
-        return _answer(show(RunAnswer.of(run)), run, 201)
+        return _answer(show(RunAnswer.of(run, halt=services.halting.over_run(run))), run, 201)
     run, asked = await family.settled(services, run, wait)
-    return _answer(show(RunAnswer.of(run, asked)), run, 200 if run.status in TERMINAL else 202)
+    shown = RunAnswer.of(run, asked, services.halting.over_run(run))
+    return _answer(show(shown), run, 200 if run.status in TERMINAL else 202)
 
 
 def _answer(shown: BaseModel, run: Run, status: int) -> Response:

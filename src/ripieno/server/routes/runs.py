@@ -55,7 +55,8 @@ async def list_runs(
     found = await services.records.runs(principal.tenant, which, query.limit + 1, query.cursor)
     page, more = answers.cut(found, query.limit)
     next_cursor = page[-1].id if more else None
-    body = RunPage.model_construct(data=[RunSummary.of(run) for run in page], next_cursor=next_cursor)
+    data = [RunSummary.of(run, halt=services.halting.over_run(run)) for run in page]
+    body = RunPage.model_construct(data=data, next_cursor=next_cursor)
     return answers.json(body, headers=answers.next_link(request, cursor=next_cursor))
 
 
@@ -69,7 +70,8 @@ async def get_run(run_id: str, services: Served, principal: Caller, wait: Wait =
         asked = await family.open_interrupts(services.records, run)
     entries = await journals.entries_of(services.records, run)
     tasks, used = projection.tasks(entries), projection_reading.used(entries)
-    return answers.json(RunView.told(run, tasks, used, asked, journals.forked_from(entries)))
+    halt = services.halting.over_run(run)
+    return answers.json(RunView.told(run, tasks, used, asked, journals.forked_from(entries), halt))
 
 
 @router.post("/runs/{run_id}/approve", response_model=RunDecided)

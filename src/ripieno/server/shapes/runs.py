@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ripieno.domain import halts
+from ripieno.domain.halts import Halt
 from ripieno.domain.interrupts import Interrupt, InterruptKind, Vote
 from ripieno.domain.jsons import Json, JsonObject
-from ripieno.domain.runs import Evidence, ExitReason, Run, RunKind, RunResult, RunStatus
+from ripieno.domain.runs import TERMINAL, Evidence, ExitReason, Run, RunKind, RunResult, RunStatus
 from ripieno.domain.usage import Usage
 from ripieno.engine.core.projection import TaskDetail, TaskKind, TaskStatus
 from ripieno.engine.core.projection_actions import Action
@@ -83,6 +86,27 @@ class WaitingFor(Shape):
         )
 
 
+class WaitingForHalt(Shape):
+    """A halt that a run waits for: an administrator has stopped it, or the tool or model that it would call."""
+
+    kind: Literal["halt"] = "halt"
+    run_id: str
+    scope: str
+    reason: str
+    by: str
+    at: datetime
+
+    @classmethod
+    def all_of(cls, run: Run, halt: Halt | None) -> "list[WaitingForHalt]":
+        """Those that the run met, and the one that it will meet."""
+        waits = [*run.waits, *([halts.waiting_for(halt)] if halt and run.status not in TERMINAL else [])]
+        found = {wait["scope"]: wait for wait in waits if wait.get("for") == halts.WAIT}
+        return [
+            cls(run_id=run.id, scope=scope, reason=wait["reason"], by=wait["by"], at=wait["at"])
+            for scope, wait in found.items()
+        ]
+
+
 class Links(Shape):
     """Where to go from a run."""
 
@@ -152,16 +176,16 @@ class RunAnswer(Shape):
     agent: str
     status: RunStatus
     exit_reason: ExitReason | None
-    waiting_for: tuple[WaitingFor, ...]
+    waiting_for: tuple[WaitingFor | WaitingForHalt, ...]
     answer: str | None
     output: Json
     error: ErrorView | None
     links: Links
 
     @classmethod
-    def of(cls, run: Run, waiting_for: Sequence[Interrupt] = ()) -> "RunAnswer":
+    def of(cls, run: Run, waiting_for: Sequence[Interrupt] = (), halt: Halt | None = None) -> "RunAnswer":
         """Show it."""
-        return cls.model_construct(**_standing(run, waiting_for))
+        return cls.model_construct(**_standing(run, waiting_for, halt))
 
 
 class RunSummary(RunAnswer):
@@ -184,10 +208,10 @@ class RunSummary(RunAnswer):
     metadata: JsonObject
 
     @classmethod
-    def of(cls, run: Run, waiting_for: Sequence[Interrupt] = ()) -> "RunSummary":
+    def of(cls, run: Run, waiting_for: Sequence[Interrupt] = (), halt: Halt | None = None) -> "RunSummary":
         """Show it; its usage is known once it has ended."""
         usage = UsageView.of(run.result.usage) if run.result else UsageView()
-        return cls.model_construct(**_standing(run, waiting_for), **_row(run), usage=usage)
+        return cls.model_construct(**_standing(run, waiting_for, halt), **_row(run), usage=usage)
 
 
 class RunView(RunSummary):
@@ -214,11 +238,12 @@ class RunView(RunSummary):
         used: Used,
         waiting_for: Sequence[Interrupt] = (),
         forked_from: str | None = None,
+        halt: Halt | None = None,
     ) -> "RunView":
         """Show it with what its journal tells."""
         steps = tuple(TaskView.of(task) for task in tasks)
         return cls.model_construct(
-            **_standing(run, waiting_for),
+            **_standing(run, waiting_for, halt),
             **_row(run),
             usage=UsageView.of(run.result.usage if run.result else used.total),
             context=run.input.context,
@@ -243,7 +268,7 @@ def output_of(result: RunResult | None) -> Json:
     return result.value if result.value is not None else (result.answer or None)
 
 
-def _standing(run: Run, waiting_for: Sequence[Interrupt]) -> JsonObject:
+def _standing(run: Run, waiting_for: Sequence[Interrupt], halt: Halt | None) -> JsonObject:
     result = run.result
     error = result.error if result else None
     return {
@@ -253,7 +278,7 @@ def _standing(run: Run, waiting_for: Sequence[Interrupt]) -> JsonObject:
         "agent": run.target,
         "status": run.status,
         "exit_reason": run.exit_reason,
-        "waiting_for": tuple(WaitingFor.of(interrupt) for interrupt in waiting_for),
+        "waiting_for": (*map(WaitingFor.of, waiting_for), *WaitingForHalt.all_of(run, halt)),
         "answer": result.answer if result else None,
         "output": output_of(result),
         "error": ErrorView(code=error.code, detail=error.detail) if error else None,

@@ -1,0 +1,31 @@
+"""Events: what happened on the whole platform, in one order that every reader sees alike."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from ripieno.server import answers
+from ripieno.server.services import Caller, Served
+from ripieno.server.shapes.operating import OutboxEventPage
+
+router = APIRouter(tags=["events"])
+
+
+class OutboxQuery(BaseModel):
+    """Which events."""
+
+    type: str | None = Field(default=None, description="One type, or all that begin with it: `run.*`.")
+    after: int = Field(default=0, ge=0, le=2**53, description="Only events with a greater `sequence`.")
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+@router.get("/events", response_model=OutboxEventPage)
+async def list_all_events(
+    query: Annotated[OutboxQuery, Query()], request: Request, services: Served, principal: Caller
+) -> Response:
+    """Runs created and ended, questions opened and decided, what was audited: in order, from a cursor on."""
+    rows = await services.outbox.events(principal.tenant, query.type, query.after, query.limit)
+    page = OutboxEventPage.of(rows)
+    more = page.next_cursor if len(rows) == query.limit else None
+    return answers.json(page, headers=answers.next_link(request, after=more))
