@@ -30,7 +30,10 @@ from ripieno.engine.performers.permits import Permits
 from ripieno.engine.performers.tools import ToolPerformer
 from ripieno.engine.performers.undoing import UndoPerformer
 from ripieno.engine.replaying import Replaying
+from ripieno.engine.rounds import Chore, make_rounds
 from ripieno.engine.runner import Performers, Runner
+from ripieno.engine.schedules import Scheduler
+from ripieno.engine.stores import Schedules
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
 from ripieno.governance.envelope import EnvelopeCipher
@@ -75,6 +78,7 @@ from ripieno.store.embedded import open_store
 from ripieno.store.halts import StoredHalts
 from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
+from ripieno.store.schedules import StoredSchedules
 from ripieno.store.secrets import StoredSecrets
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
@@ -98,11 +102,12 @@ class Operating:
     dead_letters: DeadLetters
     halts: Halts
     outbox: Outbox
+    schedules: Schedules
 
     @classmethod
     def on(cls, frames: Frames) -> "Operating":
         """Stored in a database."""
-        return cls(StoredDeadLetters(frames), StoredHalts(frames), StoredOutbox(frames))
+        return cls(StoredDeadLetters(frames), StoredHalts(frames), StoredOutbox(frames), StoredSchedules(frames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,8 @@ def _nobody(url: str) -> None:
 class Platform:
     """A running platform: the engine to talk to, the worker that works, and the ports below them.
 
-    `announce` tells other processes on this machine where the platform can be reached.
+    `chores` are what comes round every second. `announce` tells other processes on this machine where the platform
+    can be reached.
     """
 
     ports: Ports
@@ -145,6 +151,8 @@ class Platform:
     worker: Worker
     halting: Halting
     replaying: Replaying
+    scheduler: Scheduler
+    chores: Mapping[str, Chore]
     announce: Callable[[str], None] = _nobody
 
 
@@ -177,7 +185,9 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
     engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock, halting)
     past = Past(ports.history, around, opening, ports.clock)
     replaying = Replaying(ports.operating.dead_letters, engine, ports.definitions, ports.clock)
-    return Platform(ports, engine, past, worker, halting, replaying)
+    scheduler = Scheduler(ports.operating.schedules, ports.definitions, ports.clock)
+    chores: dict[str, Chore] = {"schedules": scheduler.turn}
+    return Platform(ports, engine, past, worker, halting, replaying, scheduler, chores)
 
 
 @asynccontextmanager
@@ -185,9 +195,11 @@ async def running(platform: Platform) -> AsyncGenerator[Platform]:
     """Work until the block ends, then drain."""
     async with asyncio.TaskGroup() as group:
         group.create_task(platform.worker.run(), name="worker")
+        rounds = group.create_task(make_rounds(platform.chores, platform.ports.clock))
         try:
             yield platform
         finally:
+            rounds.cancel()
             platform.worker.stop()
 
 
@@ -195,12 +207,13 @@ async def running(platform: Platform) -> AsyncGenerator[Platform]:
 class Extras:
     """What a program that embeds the platform adds: toolsets by name, and a model in place of all providers.
 
-    Without `work` it only looks and decides: runs stay where they are.
+    Without `work` it only looks and decides: runs stay where they are. Without `ticks` no schedule starts any.
     """
 
     toolsets: Mapping[str, Toolset] = field(default_factory=dict[str, Toolset])
     model: Model | None = None
     work: bool = True
+    ticks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +273,10 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         platform = replace(assemble(ports, options), announce=store.announce)
         await platform.halting.refresh()
         await stack.enter_async_context(_forever(platform.halting.watch(), "halts"))
+        if not extras.ticks:
+            platform = replace(platform, chores={})
         if extras.work and settings.role != "api":
+            await platform.scheduler.keep()
             await stack.enter_async_context(running(platform))
         yield platform
 
@@ -316,6 +332,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
     return Services(
         engine=platform.engine,
         past=platform.past,
+        scheduler=platform.scheduler,
         records=platform.ports.records,
         replies=platform.ports.replies,
         dead_letters=platform.ports.operating.dead_letters,
@@ -365,7 +382,7 @@ async def serving_platform(settings: Settings, extras: Extras | None = None) -> 
 async def served(settings: Settings, *, work: bool) -> AsyncGenerator[str]:
     """A platform in this process, on a loopback port of its own, for a command that found no server."""
     own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
-    async with serving_platform(own, Extras(work=work)) as (url, _):
+    async with serving_platform(own, Extras(work=work, ticks=False)) as (url, _):
         yield url
 
 

@@ -20,6 +20,7 @@ from ripieno.cli.commands import (
     history,
     run,
     runs,
+    schedules,
     secrets,
     serve,
     show,
@@ -67,6 +68,7 @@ for function in COMMANDS:
     app.command()(function)
 app.add_typer(dlq.dlq)
 app.add_typer(db.db)
+app.add_typer(schedules.schedules)
 app.add_typer(secrets.secrets)
 
 

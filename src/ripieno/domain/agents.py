@@ -9,6 +9,7 @@ from ripieno.domain import approvals, spelling
 from ripieno.domain.approvals import ApprovalRule
 from ripieno.domain.interrupts import Terms
 from ripieno.domain.jsons import Json, JsonObject, digest
+from ripieno.domain.schedules import ScheduleSpec
 
 AgentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -54,7 +55,7 @@ def _first(*names: str) -> AliasChoices:
     return AliasChoices(*names)
 
 
-OLDER_KEYS = frozenset({"system_prompt", "approval_required_tools", "execution_mode", "llm_config"})
+OLDER_KEYS = frozenset({"system_prompt", "approval_required_tools", "execution_mode", "llm_config", "schedule_config"})
 """Keys of older files that mean something here."""
 
 OWN_WORDS = frozenset({"input_schema"})
@@ -90,6 +91,7 @@ class AgentDefinition(BaseModel):
     limits: AgentLimits = AgentLimits()
     output_schema: JsonObject | None = None
     memory: AgentMemory = AgentMemory()
+    schedule: ScheduleSpec | None = Field(default=None, validation_alias=_first("schedule", "schedule_config"))
     examples: tuple[str, ...] = ()
     metadata: dict[str, Json] = Field(default_factory=dict)
 

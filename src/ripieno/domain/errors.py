@@ -11,6 +11,7 @@
     │       ├── EffectsInTheWay: EffectsUnknown · EffectsDone · CannotBeUndone
     │       ├── AlreadyDecided · AlreadyVoted · AlreadyEscalated
     │       ├── InterruptExpired · WhichInterrupt
+    │       ├── NameTaken · ManagedByFile · Stale
     │       └── IdempotencyConflict · IdempotencyInFlight
     ├── Denied               policy or a person said no
     │   ├── Unauthenticated
@@ -230,6 +231,30 @@ class ReplayRefused(Conflict):
     """The dead letter cannot be replayed; the sentence says why, and what can be done instead."""
 
     code = "replay_refused"
+
+
+class NameTaken(Conflict):
+    """Something else has this name."""
+
+    code = "name_taken"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is a {kind} {name!r} already")
+
+
+class ManagedByFile(Conflict):
+    """A file defines it, so it is changed there."""
+
+    code = "managed_by_file"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"the {kind} {name!r} is defined by a file; change it there")
+
+
+class Stale(Conflict):
+    """Somebody changed the thing since it was read."""
+
+    code = "stale"
 
 
 class IdempotencyConflict(Conflict):

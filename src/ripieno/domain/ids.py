@@ -12,6 +12,8 @@ RUN = "run"
 SESSION = "ses"
 APPROVAL = "apr"
 WORKER = "wrk"
+SCHEDULE = "sch"
+MESSAGE = "msg"
 
 
 def compose(prefix: str, at_ms: int, entropy: bytes) -> str:
@@ -35,6 +37,11 @@ def derive(prefix: str, parent_id: str, key: str) -> str:
 def session_of(run_id: str) -> str:
     """Return the id of the session that a run opens for itself."""
     return derive(SESSION, run_id, "session")
+
+
+def named(prefix: str, *names: str) -> str:
+    """Build the one id that belongs to a name; it has no time."""
+    return compose(prefix, 0, hashlib.sha256("\0".join(names).encode()).digest())
 
 
 def idempotency_key(run_id: str, key: str) -> str:

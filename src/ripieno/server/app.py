@@ -21,6 +21,7 @@ from ripieno.server.routes import (
     journal,
     operating,
     runs,
+    schedules,
     schemas,
     secrets,
     sessions,
@@ -71,6 +72,7 @@ MODULES = (
     history,
     journal,
     streams,
+    schedules,
     interrupts,
     agents,
     tools,
@@ -89,6 +91,7 @@ def _v1() -> APIRouter:
     v1 = APIRouter(redirect_slashes=False)
     v1.include_router(runs.starters)
     v1.include_router(history.starters)
+    v1.include_router(schedules.starters)
     for module in MODULES:
         v1.include_router(module.router)
     return v1

@@ -13,6 +13,7 @@ from ripieno.engine.api import Engine
 from ripieno.engine.halting import Halting
 from ripieno.engine.past.past import Past
 from ripieno.engine.replaying import Replaying
+from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
 from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets
 
@@ -39,6 +40,7 @@ class Services:
 
     engine: Engine
     past: Past
+    scheduler: Scheduler
     records: Records
     replies: Replies
     dead_letters: DeadLetters

@@ -24,6 +24,13 @@ async def start(
 ) -> Response:
     """Start a run. 201 at once; with `wait` 200 when it has ended, 202 when it goes on or waits for a person."""
     run = await services.engine.start(wanted, principal, reserved_id(request))
+    return await started(services, run, wait, show)
+
+
+async def started(
+    services: Services, run: Run, wait: float | None, show: Callable[[RunAnswer], BaseModel] = lambda shown: shown
+) -> Response:
+    """Answer for a run that was just started, as `start` does."""
     if wait is None:
         return _answer(show(RunAnswer.of(run, halt=services.halting.over_run(run))), run, 201)
     run, asked = await family.settled(services, run, wait)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ripieno.domain import spelling
 from ripieno.domain.agents import AgentDefinition, AgentLimits, AgentMemory, DefinitionProblem
+from ripieno.domain.schedules import ScheduleSpec
 from ripieno.domain.teams import Shortcoming
 from ripieno.store import definitions_yaml
 from ripieno.store.definitions_yaml import Document, Unreadable
@@ -21,6 +22,7 @@ _OLDER = {
     "instructions": ("system_prompt",),
     "approvals": ("approval_required_tools",),
     "mode": ("execution_mode",),
+    "schedule": ("schedule_config",),
     "temperature": ("llm_config", "temperature"),
     "max_tokens": ("llm_config", "max_tokens"),
     "model": ("llm_config", "model"),
@@ -30,6 +32,7 @@ _OLDER = {
 _SECTIONS: Mapping[str | int, Iterable[str]] = {
     "limits": AgentLimits.model_fields,
     "memory": AgentMemory.model_fields,
+    "schedule": ScheduleSpec.model_fields,
 }
 """The keys of those fields that have keys of their own."""
 

@@ -296,6 +296,50 @@ CREATE INDEX runs_old ON runs (ended_at) WHERE ended_at IS NOT NULL AND parent_i
 
 CREATE INDEX runs_family ON runs (root_id) WHERE parent_id IS NOT NULL;
 
+CREATE TABLE schedule_ticks (
+	schedule_id TEXT NOT NULL, 
+	n INTEGER NOT NULL, 
+	at BIGINT NOT NULL, 
+	outcome TEXT NOT NULL, 
+	triggered_by TEXT, 
+	reason TEXT NOT NULL, 
+	run_id TEXT, 
+	open BOOLEAN NOT NULL, 
+	decided_at BIGINT NOT NULL, 
+	PRIMARY KEY (schedule_id, n)
+);
+
+CREATE INDEX schedule_ticks_open ON schedule_ticks (schedule_id) WHERE open;
+
+CREATE INDEX schedule_ticks_waiting ON schedule_ticks (schedule_id, n) WHERE outcome = 'waiting';
+
+CREATE TABLE schedules (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	agent TEXT NOT NULL, 
+	spec TEXT NOT NULL, 
+	managed_by TEXT NOT NULL, 
+	paused BOOLEAN NOT NULL, 
+	problem TEXT, 
+	version INTEGER NOT NULL, 
+	anchor BIGINT NOT NULL, 
+	next_tick BIGINT, 
+	next_at BIGINT, 
+	last_tick BIGINT, 
+	ticks INTEGER NOT NULL, 
+	waiting INTEGER NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (tenant, name)
+);
+
+CREATE INDEX schedules_due ON schedules (next_at) WHERE NOT paused AND problem IS NULL;
+
+CREATE INDEX schedules_waiting ON schedules (id) WHERE waiting > 0;
+
 CREATE TABLE secrets (
 	tenant TEXT NOT NULL, 
 	name TEXT NOT NULL, 

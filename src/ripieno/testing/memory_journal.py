@@ -37,6 +37,7 @@ from ripieno.testing.memory_history import MemoryHistory
 from ripieno.testing.memory_outbox import MemoryOutbox
 from ripieno.testing.memory_records import MemoryRecords
 from ripieno.testing.memory_replies import MemoryReplies
+from ripieno.testing.memory_schedules import MemorySchedules
 from ripieno.testing.memory_state import WAITING, Draft, Letter, Memory, RunState, copied, spend
 
 LANES = ("interactive", "default", "batch")
@@ -56,6 +57,7 @@ class MemoryStore:
         self.books = MemoryBooks(memory, clock)
         self.history = MemoryHistory(memory, clock, dispatch)
         self.halts = MemoryHalts(memory, clock, dispatch)
+        self.schedules = MemorySchedules(self.journal, self.records, clock)
 
 
 class MemoryJournal:

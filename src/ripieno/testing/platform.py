@@ -39,7 +39,7 @@ def in_memory(
         records=store.records,
         replies=store.replies,
         history=store.history,
-        operating=Operating(store.dead_letters, store.halts, store.outbox),
+        operating=Operating(store.dead_letters, store.halts, store.outbox, store.schedules),
         definitions=GivenDefinitions(agents),
         secrets=MemorySecrets(clock),
         model=model,

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from ripieno.domain.errors import StoreBusy
 from ripieno.store import migrate
-from ripieno.store.tables import metadata
+from ripieno.store.side_tables import metadata
 
 
 def objects(path: Path) -> dict[str, str]:

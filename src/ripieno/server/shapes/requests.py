@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from ripieno.domain import spelling
 from ripieno.domain.errors import Problem
+from ripieno.domain.goals import goal_in, goal_key
 from ripieno.domain.interrupts import Decision, DecisionKind
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.engine.api import StartRun
@@ -14,7 +15,6 @@ from ripieno.server.errors import ServerProblem
 Goal = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
 Assignee = Annotated[str, StringConstraints(pattern=r"^[\w.@:-]{1,200}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-GOAL_KEYS = ("goal", "prompt", "task", "message", "text", "query", "input")
 
 
 class Body(BaseModel):
@@ -156,17 +156,6 @@ class OrchestrateRequest(RunOptions):
         """The goal. Raises `ServerProblem` when there is none."""
         task = goal_in(cast("JsonObject", self.task)) if isinstance(self.task, dict) else self.task
         return required_goal(self.goal or task, "/goal")
-
-
-def goal_in(material: JsonObject) -> str | None:
-    """The goal in a loose object: its first text under a familiar name."""
-    key = goal_key(material)
-    return None if key is None else cast("str", material[key])
-
-
-def goal_key(material: JsonObject) -> str | None:
-    """The name under which a loose object holds its goal."""
-    return next((key for key in GOAL_KEYS if isinstance(text := material.get(key), str) and text.strip()), None)
 
 
 def required_goal(goal: Any, pointer: str) -> str:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ripieno.store.tables import metadata
+from ripieno.store.side_tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

@@ -10,6 +10,7 @@ from typing import cast
 from ripieno import bootstrap
 from ripieno.bootstrap import Operating, Platform, Ports
 from ripieno.clock import SystemClock
+from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.errors import StoreBusy
 from ripieno.domain.filters import RunFilter
 from ripieno.domain.jsons import JsonObject
@@ -76,7 +77,7 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         replies=store.replies,
         history=store.history,
         operating=Operating.on(store.frames),
-        definitions=GivenDefinitions(plan.agents),
+        definitions=GivenDefinitions([_by_hand(agent) for agent in plan.agents]),
         secrets=MemorySecrets(clock),
         model=scripted if plan.model is Model.SCRIPTED else OfflineModel(),
         tools=recorders(plan.tools, schemas.check, plan.latency),
@@ -85,6 +86,11 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         workspaces=life.folder / "workspaces",
         default_model="offline",
     )
+
+
+def _by_hand(agent: AgentDefinition) -> AgentDefinition:
+    """Its own schedule would start runs that nobody counts."""
+    return agent.model_copy(update={"schedule": None})
 
 
 def _rigged(plan: Plan, ports: Ports) -> Ports:

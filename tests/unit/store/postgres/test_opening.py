@@ -14,7 +14,7 @@ from ripieno.domain.errors import Invalid, StoreBusy
 from ripieno.store import migrate
 from ripieno.store.postgres.house import add_partitions
 from ripieno.store.postgres.opening import open_postgres
-from ripieno.store.tables import metadata
+from ripieno.store.side_tables import metadata
 from tests.servers import postgres
 
 pytestmark = postgres.NEEDS

@@ -1,4 +1,4 @@
-"""What operating takes: secrets, dead letters, halts, retention, budgets, people who decide together."""
+"""What operating takes: secrets, dead letters, halts, retention, budgets, people who decide together, schedules."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,6 +21,7 @@ def upgrade() -> None:
     _budgets()
     _people()
     _breakers()
+    _schedules()
 
 
 def downgrade() -> None:
@@ -33,6 +34,8 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in ("reservations", "budget_raises", "budget_chunks", "budget_accounts", "budgets"):
         op.drop_table(name)
+    op.drop_table("schedule_ticks")
+    op.drop_table("schedules")
     op.drop_table("secrets")
     op.drop_table("breakers")
 
@@ -91,6 +94,49 @@ def _retention() -> None:
     _partial("runs_old", "runs", ["ended_at"], "ended_at IS NOT NULL AND parent_id IS NULL")
     _partial("runs_family", "runs", ["root_id"], "parent_id IS NOT NULL")
     _partial("outbox_audit", "outbox", ["tenant", "id"], "type = 'audit'")
+
+
+def _schedules() -> None:
+    op.create_table(
+        "schedules",
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("agent", WORD, nullable=False),
+        sa.Column("spec", BODY, nullable=False),
+        sa.Column("managed_by", WORD, nullable=False),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("problem", WORD),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("anchor", STAMP, nullable=False),
+        sa.Column("next_tick", STAMP),
+        sa.Column("next_at", STAMP),
+        sa.Column("last_tick", STAMP),
+        sa.Column("ticks", sa.Integer(), nullable=False),
+        sa.Column("waiting", sa.Integer(), nullable=False),
+        sa.Column("created_by", WORD, nullable=False),
+        sa.Column("created_at", STAMP, nullable=False),
+        sa.Column("updated_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("tenant", "name"),
+    )
+    _partial("schedules_due", "schedules", ["next_at"], "NOT paused AND problem IS NULL")
+    _partial("schedules_waiting", "schedules", ["id"], "waiting > 0")
+    op.create_table(
+        "schedule_ticks",
+        sa.Column("schedule_id", WORD, nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("at", STAMP, nullable=False),
+        sa.Column("outcome", WORD, nullable=False),
+        sa.Column("triggered_by", WORD),
+        sa.Column("reason", WORD, nullable=False),
+        sa.Column("run_id", WORD),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("decided_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("schedule_id", "n"),
+    )
+    _partial("schedule_ticks_open", "schedule_ticks", ["schedule_id"], "open")
+    _partial("schedule_ticks_waiting", "schedule_ticks", ["schedule_id", "n"], "outcome = 'waiting'")
 
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:

@@ -1,0 +1,59 @@
+"""What the engine alone asks of a store, beside the ports: schedules."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ripieno.domain.schedules import NewSchedule, Schedule, ScheduleChange, Target, Tick, Trigger
+
+
+class Schedules(Protocol):
+    """What starts runs by itself. A `name` may be a schedule's id as well."""
+
+    async def create(self, new: NewSchedule) -> Schedule:
+        """Add one; the same again for an id that is there. Raises `NameTaken`."""
+        ...
+
+    async def change(self, tenant: str, name: str, change: ScheduleChange) -> Schedule:
+        """Change one; its ticks count from now where its trigger changes or it is resumed.
+
+        Raises:
+            NotFound: With near names.
+            ManagedByFile: A file defines it; it can be paused and resumed.
+            Stale: Somebody changed it since.
+        """
+        ...
+
+    async def delete(self, tenant: str, name: str, version: int | None = None) -> None:
+        """Forget one and its history; its runs stay. Raises as `change`."""
+        ...
+
+    async def schedule(self, tenant: str, name: str) -> Schedule:
+        """One of them. Raises `NotFound` with near names."""
+        ...
+
+    async def schedules(self, tenant: str, limit: int, after: str | None = None) -> Sequence[Schedule]:
+        """A page of them, by name; `after` is the last name of the page before."""
+        ...
+
+    async def ticks(self, tenant: str, name: str, limit: int, before: int | None = None) -> Sequence[Tick]:
+        """A page of a schedule's history, newest first. Raises `NotFound`."""
+        ...
+
+    async def trigger(self, tenant: str, name: str, target: Target, trigger: Trigger) -> Tick:
+        """Start a run now, whatever is under way. Raises `NotFound`."""
+        ...
+
+    async def keep(self, wanted: Sequence[NewSchedule]) -> None:
+        """Take over what files define: add, change, and mark those whose files are gone."""
+        ...
+
+    async def due(self, limit: int) -> Sequence[Schedule]:
+        """Those that have something to do, longest due first."""
+        ...
+
+    async def tick(self, schedule_id: str, target: Target | str) -> Sequence[Tick]:
+        """Do what is due of one schedule, in one transaction; nothing where another process is at it.
+
+        The target is the agent as it is now, or a sentence why it cannot be started.
+        """
+        ...

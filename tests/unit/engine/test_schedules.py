@@ -1,0 +1,93 @@
+"""The scheduler: files come and go, agents are missing, two processes tick on one database."""
+
+from dataclasses import dataclass, field
+
+from ripieno.domain.agents import AgentDefinition, DefinitionProblem
+from ripieno.domain.filters import RunFilter
+from ripieno.domain.principals import DEFAULT_TENANT, Principal
+from ripieno.domain.schedules import NewSchedule, ScheduleSpec, TickOutcome
+from ripieno.engine.schedules import Scheduler
+from ripieno.store.dispatch_local import LocalDispatch
+from ripieno.testing.fake_clock import FakeClock
+from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_journal import MemoryStore
+
+ALICE = Principal("alice")
+
+
+@dataclass
+class Folder:
+    """Agent files that change."""
+
+    agents_now: list[AgentDefinition] = field(default_factory=list[AgentDefinition])
+
+    async def agents(self) -> list[AgentDefinition]:
+        return self.agents_now
+
+    async def agent(self, name: str) -> AgentDefinition:
+        return await GivenDefinitions(self.agents_now).agent(name)
+
+    async def problems(self) -> list[DefinitionProblem]:
+        return []
+
+
+@dataclass
+class Bench:
+    clock: FakeClock = field(default_factory=FakeClock)
+    folder: Folder = field(default_factory=Folder)
+
+    def __post_init__(self) -> None:
+        self.store = MemoryStore(self.clock, LocalDispatch())
+
+    def scheduler(self) -> Scheduler:
+        return Scheduler(self.store.schedules, self.folder, self.clock)
+
+
+def scheduled(name: str, every: float = 60) -> AgentDefinition:
+    return AgentDefinition.model_validate({"name": name, "schedule": {"every": every}})
+
+
+async def test_two_schedulers_start_one_run_for_each_tick():
+    bench = Bench()
+    bench.folder.agents_now = [scheduled("clock")]
+    here, there = bench.scheduler(), bench.scheduler()
+    await here.turn()
+    for _ in range(3):
+        bench.clock.advance(60)
+        assert await here.turn() + await there.turn() == 1
+    assert len(await bench.store.records.runs(DEFAULT_TENANT, RunFilter(), 10)) == 1  # it skips while one is under way
+    assert len(await bench.store.schedules.ticks(DEFAULT_TENANT, "clock", 10)) == 3
+
+
+async def test_what_a_process_kept_before_is_not_written_again_when_another_has_other_files():
+    bench = Bench()
+    bench.folder.agents_now = [scheduled("clock")]
+    old = bench.scheduler()
+    await old.turn()
+    other = Scheduler(bench.store.schedules, Folder([scheduled("bell")]), bench.clock)
+    await other.turn()
+    await old.turn()
+    assert (await bench.store.schedules.schedule(DEFAULT_TENANT, "clock")).problem is not None
+    assert (await bench.store.schedules.schedule(DEFAULT_TENANT, "bell")).problem is None
+
+
+async def test_a_changed_file_changes_the_schedule():
+    bench = Bench()
+    scheduler = bench.scheduler()
+    for every in (60, 30):
+        bench.folder.agents_now = [scheduled("clock", every)]
+        await scheduler.turn()
+        assert (await bench.store.schedules.schedule(DEFAULT_TENANT, "clock")).spec.every == every
+
+
+async def test_a_schedule_whose_agent_is_gone_says_so_and_goes_on():
+    bench = Bench()
+    bench.folder.agents_now = [AgentDefinition(name="clerk")]
+    scheduler = bench.scheduler()
+    await scheduler.create(NewSchedule("sch_1", DEFAULT_TENANT, "nightly", "clerk", ScheduleSpec(every=60), ALICE.id))
+    bench.folder.agents_now = []
+    bench.clock.advance(60)
+    assert await scheduler.turn() == 1
+    (line,) = await bench.store.schedules.ticks(DEFAULT_TENANT, "nightly", 10)
+    assert line.outcome is TickOutcome.FAILED
+    assert line.reason.startswith("no agent 'clerk'")
