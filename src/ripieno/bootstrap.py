@@ -17,9 +17,9 @@ from ripieno.domain.breakers import BreakerRules
 from ripieno.domain.errors import Invalid
 from ripieno.domain.interrupts import EVERYBODY, Terms
 from ripieno.domain.principals import Principal
-from ripieno.engine import worker as workers
 from ripieno.engine.api import Engine
 from ripieno.engine.halting import Halting
+from ripieno.engine.intake import Intake, Options
 from ripieno.engine.opening import Opening, Surroundings
 from ripieno.engine.past.past import Past
 from ripieno.engine.performers.children import ChildPerformer
@@ -156,7 +156,7 @@ class Platform:
     announce: Callable[[str], None] = _nobody
 
 
-def assemble(ports: Ports, options: workers.Options) -> Platform:
+def assemble(ports: Ports, options: Options) -> Platform:
     """Put the engine together; nothing runs yet."""
     around = Surroundings(
         definitions=ports.definitions,
@@ -181,7 +181,8 @@ def assemble(ports: Ports, options: workers.Options) -> Platform:
     )
     opening = Opening(around, ports.clock)
     runner = Runner(ports.journal, ports.records, opening, performers, ports.clock, halting)
-    worker = Worker(ports.journal, ports.records, runner, ports.dispatch, ports.clock, options)
+    intake = Intake(ports.journal, ports.definitions, ports.clock, options)
+    worker = Worker(intake, ports.records, runner, ports.dispatch, ports.clock, options)
     engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock, halting)
     past = Past(ports.history, around, opening, ports.clock)
     replaying = Replaying(ports.operating.dead_letters, engine, ports.definitions, ports.clock)
@@ -267,8 +268,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             approvals=settings.approvals.terms(),
         )
         await store.journal.recover()
-        slots = 0 if settings.role == "scheduler" else settings.worker.slots
-        options = workers.Options(slots, settings.worker.poll_seconds, settings.worker.drain_seconds)
+        options = _options(settings)
         await stack.enter_async_context(_forever(definitions.watch(), "definitions"))
         platform = replace(assemble(ports, options), announce=store.announce)
         await platform.halting.refresh()
@@ -279,6 +279,21 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             await platform.scheduler.keep()
             await stack.enter_async_context(running(platform))
         yield platform
+
+
+def _options(settings: Settings) -> Options:
+    """How this process works: a scheduler takes no runs."""
+    own, limits = settings.worker, settings.limits
+    return Options(
+        slots=0 if settings.role == "scheduler" else own.slots,
+        poll_seconds=own.poll_seconds,
+        drain_seconds=own.drain_seconds,
+        default_slots=own.default_slots,
+        batch_slots=own.batch_slots,
+        tenant_running=limits.tenant_running,
+        agent_running=limits.agent_running,
+        deaths=limits.deaths,
+    )
 
 
 async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Stored:

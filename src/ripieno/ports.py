@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
-from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
 from ripieno.domain.breakers import Breaker
 from ripieno.domain.budgets import (
     Amount,
@@ -197,8 +197,13 @@ class Journal(Protocol):
 
     # -- the leg that holds the epoch ----------------------------------------------------------------------------
 
-    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
-        """Take up to `slots` queued runs: by lane, priority, age. Each gets a new epoch."""
+    async def claim(self, worker_id: str, slots: int, terms: ClaimTerms = ANY_RUN) -> Sequence[Claimed]:
+        """Take up to `slots` queued runs. Each gets a new epoch.
+
+        Tenants are served in turn, each with an equal share of the slots; a tenant's own runs go by lane, priority and
+        age. No tenant and no agent ever has more runs under way than its limit. A run that may have killed its worker
+        (`deaths`) is claimed alone, when there is no other or when the terms ask for such runs first.
+        """
         ...
 
     async def append(self, batch: Append) -> Sequence[Entry]:

@@ -136,11 +136,30 @@ class ApprovalSettings(_Section):
 
 
 class WorkerSettings(_Section):
-    """How runs are worked on. Times are in seconds."""
+    """How runs are worked on. Times are in seconds.
+
+    Of the `slots`, runs of lane `batch` fill at most `batch_slots`, and together with those of lane `default` at most
+    `default_slots`; the rest is kept for lane `interactive`. Unset, `batch_slots` is all but a tenth of the slots, and
+    `default_slots` all of them.
+    """
 
     slots: int = Field(default=100, ge=1, le=10_000)
+    default_slots: int | None = Field(default=None, ge=1, le=10_000)
+    batch_slots: int | None = Field(default=None, ge=1, le=10_000)
     poll_seconds: float = Field(default=2.0, gt=0)
     drain_seconds: float = Field(default=10.0, ge=0)
+
+
+class LimitSettings(_Section):
+    """What all workers together take on. Unset means no limit.
+
+    `tenant_running` and `agent_running` are how many runs of a tenant or an agent may be under way at once, for those
+    that have no limit of their own. A run that kills `deaths` workers in a row fails.
+    """
+
+    tenant_running: int | None = Field(default=None, ge=1)
+    agent_running: int | None = Field(default=None, ge=1)
+    deaths: int = Field(default=3, ge=1)
 
 
 class OpenAISettings(_Section):
@@ -233,6 +252,7 @@ class Settings(_Section):
     auth: AuthSettings = AuthSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     worker: WorkerSettings = WorkerSettings()
+    limits: LimitSettings = LimitSettings()
     models: ModelSettings = ModelSettings()
     openai: OpenAISettings = OpenAISettings()
     tools: ToolSettings = ToolSettings()

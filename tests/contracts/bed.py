@@ -3,8 +3,9 @@
 To put another store under the same suite, add it to STORES.
 """
 
+import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -92,6 +93,7 @@ class Bed:
     store: Store
     clock: FakeClock
     dispatch: LocalDispatch
+    folder: Path = Path()
     hints: list[Hint] = field(default_factory=list[Hint])
 
     def __post_init__(self) -> None:
@@ -129,6 +131,18 @@ class Bed:
             return await self.store.journal.upkeep.reap()
         return await self.journal.recover()
 
+    async def limit(self, tenant: str, max_running: int) -> None:
+        """Let a tenant have so many runs under way."""
+        if isinstance(self.store, MemoryStore):
+            self.store.memory.max_running[tenant] = max_running
+            return
+        insert = f"INSERT INTO tenants (id, max_running) VALUES ('{tenant}', {max_running})"  # noqa: S608 - a test's words
+        if isinstance(self.store, PostgresStore):
+            postgres.shared().sql(insert, postgres_database.NAME)
+        else:
+            with closing(sqlite3.connect(self.folder / "ripieno.db")) as connection, connection:
+                connection.execute(insert)
+
     async def start(self, **fields: Any) -> str:
         """A queued run."""
         run = self.new(**fields)
@@ -147,6 +161,10 @@ class Bed:
         if "inbox_seq" not in fields:
             fields["inbox_seq"] = (await self.row(run)).inbox_seq
         return await self.journal.park(Park(run.id, run.epoch, status, **fields))
+
+    def waiting(self, run: Run) -> Park:
+        """The wish to park a run that has received nothing."""
+        return Park(run.id, run.epoch, RunStatus.WAITING, 0)
 
     async def parked(self, status: RunStatus = RunStatus.WAITING, **fields: Any) -> Run:
         """A run that waits."""

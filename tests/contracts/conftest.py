@@ -17,4 +17,4 @@ MARKS = {"postgres": postgres.NEEDS}
 async def bed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bed]:
     clock, dispatch = FakeClock(), LocalDispatch()
     async with STORES[request.param](tmp_path / "data", clock, dispatch) as store:
-        yield Bed(store, clock, dispatch)
+        yield Bed(store, clock, dispatch, tmp_path / "data")

@@ -5,6 +5,7 @@ The clock stands between them, so that even times are the same.
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,13 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ripieno.domain import ids
-from ripieno.domain.batches import Append, EffectClose, Park
+from ripieno.domain.batches import Append, ClaimTerms, EffectClose, Park
 from ripieno.domain.effects import EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import RipienoError
 from ripieno.domain.filters import InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, NewInterrupt
-from ripieno.domain.runs import PARKED, TERMINAL, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
+from ripieno.domain.runs import PARKED, TERMINAL, Lane, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.ports import Journal
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.fake_clock import FakeClock
@@ -32,6 +33,13 @@ from tests.servers import postgres
 NUMBERS = st.integers(0, 5)
 KEYS = st.sampled_from("abc")
 STALE = st.sampled_from([0, 0, 0, 0, 0, -1])
+TERMS = st.builds(
+    ClaimTerms,
+    lane=st.sampled_from([Lane.BATCH, Lane.BATCH, Lane.DEFAULT]),
+    suspects_first=st.booleans(),
+    tenant_running=st.sampled_from([None, None, 2, 4]),
+    each_agent=st.sampled_from([None, None, 1, 2]),
+)
 WAITING = st.sampled_from([RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING])
 
 
@@ -86,6 +94,9 @@ class Journals(RuleBasedStateMachine):
         run_id = self.runs[number % len(self.runs)]
         return self.runner.run(self.beds[0].records.run(TENANT, run_id))
 
+    def rows(self) -> Sequence[Run]:
+        return self.runner.run(self.beds[0].records.runs(TENANT, RunFilter(), 100))
+
     def key(self, key: str) -> str:
         """Keys are mostly new, and sometimes an old one again."""
         self.turn += 1
@@ -94,21 +105,32 @@ class Journals(RuleBasedStateMachine):
     # -- rules ---------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.runs) < 6)
-    @rule(parent=st.none() | NUMBERS, lane=st.sampled_from(["interactive", "default", "batch"]), priority=NUMBERS)
-    def start(self, parent: int | None, lane: str, priority: int) -> None:
+    @rule(
+        parent=st.none() | NUMBERS,
+        lane=st.sampled_from(["interactive", "default", "batch"]),
+        priority=NUMBERS,
+        agent=st.sampled_from(["clerk", "scribe"]),
+    )
+    def start(self, parent: int | None, lane: str, priority: int, agent: str) -> None:
         parent_id = self.runs[parent % len(self.runs)] if parent is not None and self.runs else None
-        run = self.new(lane=lane, priority=priority, parent_id=parent_id)
+        run = self.new(lane=lane, priority=priority, parent_id=parent_id, target=agent)
         assert self.all(lambda journal: journal.start(run)) is True
         self.runs.append(run.id)
 
     def new(self, **fields: Any) -> NewRun:
         run_id = self.clock.new_id(ids.RUN)
-        return NewRun(run_id, TENANT, RunKind.AGENT, "clerk", "v1", "ses_1", RunInput("go"), "alice", **fields)
+        target = fields.pop("target", "clerk")
+        return NewRun(run_id, TENANT, RunKind.AGENT, target, "v1", "ses_1", RunInput("go"), "alice", **fields)
 
-    @rule(slots=st.integers(1, 4))
-    def claim(self, slots: int) -> None:
-        claimed = self.all(lambda journal: journal.claim("w1", slots))
+    @rule(slots=st.integers(1, 4), terms=TERMS)
+    def claim(self, slots: int, terms: ClaimTerms) -> None:
+        claimed = self.all(lambda journal: journal.claim("w1", slots, terms))
         assert len({each.run.id for each in claimed}) == len(claimed) <= slots
+        assert len(claimed) <= 1 or all(each.run.deaths == 0 for each in claimed)
+        running = [run for run in self.rows() if run.status is RunStatus.RUNNING]
+        assert not claimed or terms.tenant_running is None or len(running) <= terms.tenant_running
+        agents = Counter(run.target for run in running)
+        assert terms.each_agent is None or all(agents[each.run.target] <= terms.each_agent for each in claimed)
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS, stale=STALE, key=KEYS, consumed=st.none() | st.integers(1, 3), asks=st.booleans())

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ripieno.bootstrap import Ports
-from ripieno.domain.batches import Append, Claimed
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms
 from ripieno.domain.entries import Entry, EntryType
 from ripieno.domain.messages import ModelRequest, Reply
 from ripieno.ports import Journal
@@ -49,8 +49,8 @@ class _Forgetful(_Ring):
 class _Blind(_Ring):
     """Does not see what became of calls, nor that they were begun."""
 
-    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
-        return [_blinded(claimed) for claimed in await self._inner.claim(worker_id, slots)]
+    async def claim(self, worker_id: str, slots: int, terms: ClaimTerms = ANY_RUN) -> Sequence[Claimed]:
+        return [_blinded(claimed) for claimed in await self._inner.claim(worker_id, slots, terms)]
 
 
 def _blinded(claimed: Claimed) -> Claimed:

@@ -30,7 +30,7 @@ class Pattern(StrEnum):
 
 
 class AgentLimits(BaseModel):
-    """What one run of the agent may use; None means no limit of its own."""
+    """What one run of the agent may use, and how many runs of it may be under way; None means no limit of its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,6 +39,7 @@ class AgentLimits(BaseModel):
     usd: float | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=1)
     effects: int | None = Field(default=None, ge=0)
+    concurrency: int | None = Field(default=None, ge=1)
 
 
 class AgentMemory(BaseModel):

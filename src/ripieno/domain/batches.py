@@ -1,6 +1,7 @@
 """What a leg hands to the journal, and what it is handed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
@@ -9,7 +10,7 @@ from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import Interrupt, NewInterrupt
 from ripieno.domain.jsons import JsonObject
-from ripieno.domain.runs import NewRun, Run, RunStatus
+from ripieno.domain.runs import Lane, NewRun, Run, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,24 @@ class Park:
     inbox_seq: int
     waits: tuple[JsonObject, ...] = ()
     wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTerms:
+    """Which runs a worker takes. `lane` is the last that is served; those before it are served too.
+
+    The limits are of runs under way at once, over all workers; None means any number. `tenant_running` is for tenants
+    that have no limit of their own, `agent_running` for agents by name, `each_agent` for all agents not named there.
+    """
+
+    lane: Lane = Lane.BATCH
+    suspects_first: bool = False
+    tenant_running: int | None = None
+    agent_running: Mapping[str, int] = field(default_factory=dict[str, int])
+    each_agent: int | None = None
+
+
+ANY_RUN = ClaimTerms()
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,14 @@ class RunKind(StrEnum):
     ROLLBACK = "rollback"
 
 
+class Lane(StrEnum):
+    """How urgent a run is, in the order in which lanes are served."""
+
+    INTERACTIVE = "interactive"
+    DEFAULT = "default"
+    BATCH = "batch"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may use. `seconds` is wall time, waiting for people not counted by the loop but by the deadline."""
@@ -174,6 +182,8 @@ class Run:
     priority: int
     dry_run: bool
     metadata: JsonObject
+    deaths: int
+    """How many workers died in a row on it without a step forward."""
 
 
 def queued(new: NewRun, now: datetime) -> Run:
@@ -210,4 +220,5 @@ def queued(new: NewRun, now: datetime) -> Run:
         priority=new.priority,
         dry_run=new.dry_run,
         metadata=new.metadata,
+        deaths=0,
     )

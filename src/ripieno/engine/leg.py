@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
 from ripieno.domain.effects import Effect
-from ripieno.domain.entries import InboxRow, NewEntry
+from ripieno.domain.entries import EntryType, InboxRow, NewEntry
 from ripieno.domain.interrupts import Interrupt, InterruptStatus, NewInterrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunStatus
@@ -40,6 +40,8 @@ class Leg:
         """Set when the leg is to let go of its run."""
         self.cancelled = False
         """Set when the run is to end because somebody cancelled it."""
+        self.stepped = False
+        """Set when the leg has committed more than intents."""
         self.effects_in_flight = 0
         self._effects: dict[str, list[Effect]] = {}
         for effect in claimed.effects:
@@ -72,6 +74,7 @@ class Leg:
         )
         for entry in await self._journal.append(batch):
             self.recorded[entry.key] = entry
+            self.stepped = self.stepped or entry.type is not EntryType.EFFECT_INTENDED
         if consumed:
             self.inbox = [row for row in self.inbox if row.n != consumed.n]
         if intent:

@@ -196,7 +196,7 @@ def _team_job(run: Run, definition: AgentDefinition, pinned: JsonObject) -> Team
 
 def _limits(own: AgentLimits, asked: JsonObject) -> Limits:
     """The agent's limits, tightened by those of the request: a request cannot loosen them."""
-    limits = own.model_dump()
+    limits = own.model_dump(exclude={"concurrency"})  # says how many runs there may be, not what one may use
     for name, value in asked.items():
         limits[name] = value if limits.get(name) is None else min(limits[name], value)
     return Limits(**limits)

@@ -100,6 +100,12 @@ class Runner:
         result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, usage=_spent(leg))
         await self.finish(leg, result)
 
+    async def given_up(self, leg: Leg) -> None:
+        """End the run because too many workers died on it."""
+        deaths = leg.run.deaths
+        error = RunError("worker_died", f"{deaths} worker(s) in a row died while they worked on this run")
+        await self.finish(leg, self._failed(leg, ExitReason.DEFECT, error))
+
     async def defective(self, leg: Leg) -> None:
         """End the run because its logic or a performer broke; the details are in the log alone."""
         error = RunError("defect", "the run hit a defect; the log of its worker has the details")

@@ -9,24 +9,15 @@ from ripieno.domain import ids
 from ripieno.domain.batches import Claimed, Standing
 from ripieno.domain.errors import LegLost, NotFound, StoreBusy
 from ripieno.domain.hints import Hint, HintKind
+from ripieno.engine.intake import Intake, Options
 from ripieno.engine.leg import Leg
 from ripieno.engine.runner import Runner
-from ripieno.ports import Clock, Dispatch, Journal, Records
+from ripieno.ports import Clock, Dispatch, Records
 
 log = logging.getLogger(__name__)
 
-CLAIM_AT_ONCE = 100
 PUMP_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How much a worker takes on, how often it asks without a hint, how long it drains; times in seconds."""
-
-    slots: int = 100
-    poll_seconds: float = 2.0
-    drain_seconds: float = 10.0
 
 
 class _Stop(Enum):
@@ -58,10 +49,11 @@ class Worker:
     """One per process. `run` returns when `stop` was called and every leg is let go."""
 
     def __init__(
-        self, journal: Journal, records: Records, runner: Runner, dispatch: Dispatch, clock: Clock, options: Options
+        self, intake: Intake, records: Records, runner: Runner, dispatch: Dispatch, clock: Clock, options: Options
     ) -> None:
         self.id = clock.new_id(ids.WORKER)
-        self._journal = journal
+        self._intake = intake
+        self._journal = intake.journal
         self._records = records
         self._runner = runner
         self._dispatch = dispatch
@@ -115,11 +107,10 @@ class Worker:
                 await self._rest()
 
     async def _claim(self) -> tuple[Claimed, ...]:
-        free = self._options.slots - len(self._turns)
-        if free <= 0 or self._runner.halted:
+        if self._runner.halted:
             return ()
         try:
-            return tuple(await self._journal.claim(self.id, min(free, CLAIM_AT_ONCE)))
+            return tuple(await self._intake.take(self.id, {run_id: turn.leg for run_id, turn in self._turns.items()}))
         except StoreBusy as error:
             log.warning("cannot claim runs", extra={"reason": error.detail})
             await self._clock.sleep(RETRY_SECONDS)
@@ -135,7 +126,6 @@ class Worker:
     # -- one leg -------------------------------------------------------------------------------------------------
 
     async def _work(self, turn: _Turn) -> None:
-        was_full = False
         try:
             await self._run_to_stop(turn)
         except LegLost:
@@ -144,10 +134,8 @@ class Worker:
             log.warning("giving the run back", extra={"run_id": turn.leg.run.id, "reason": error.detail})
             await self._give_back(turn.leg)
         finally:
-            was_full = len(self._turns) >= self._options.slots
             del self._turns[turn.leg.run.id]
-            if was_full:
-                self._wake.set()
+            self._wake.set()  # a place is free, here or within a limit
 
     async def _run_to_stop(self, turn: _Turn) -> None:
         turn.begun = True
@@ -155,7 +143,10 @@ class Worker:
             await self._end_early(turn)
             return
         try:
-            await self._runner.run(turn.leg)
+            if turn.leg.run.deaths >= self._options.deaths:
+                await self._runner.given_up(turn.leg)
+            else:
+                await self._runner.run(turn.leg)
         except asyncio.CancelledError:
             if turn.stop is None or turn.task is None:
                 raise

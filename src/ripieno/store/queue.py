@@ -1,12 +1,19 @@
-"""How every store orders the queue, and which journals it can read."""
+"""How every store orders the queue, which runs in it can be claimed, and which journals it can read."""
 
-LANES = {"interactive": 0, "default": 1, "batch": 2}
-"""The order in which lanes are served."""
+from ripieno.domain.runs import Lane
 
 FORMAT = 1
 """The shape of a run's journal. A worker claims only what it can read."""
 
+READY = "status = 'queued' AND NOT hold AND deaths = 0"
+"""The rows that can be claimed, in the words of the indexes that hold exactly these."""
+
+SUSPECT = "status = 'queued' AND NOT hold AND deaths > 0"
+"""The same for runs that may have killed their worker, and are claimed alone."""
+
+_RANKS: dict[str, int] = {lane: rank for rank, lane in enumerate(Lane)}
+
 
 def lane_rank(lane: str) -> int:
     """A lane's turn; one that is not known counts as `default`."""
-    return LANES.get(lane, LANES["default"])
+    return _RANKS.get(lane, _RANKS[Lane.DEFAULT])

@@ -286,8 +286,6 @@ CREATE INDEX runs_children ON runs (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX runs_live_children ON runs (parent_id) WHERE parent_id IS NOT NULL AND ended_at IS NULL;
 
-CREATE INDEX runs_queue ON runs (lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold;
-
 CREATE INDEX runs_running ON runs (cancel_at) WHERE status = 'running';
 
 CREATE INDEX runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL AND NOT hold;
@@ -295,6 +293,12 @@ CREATE INDEX runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL AND NOT hold;
 CREATE INDEX runs_old ON runs (ended_at) WHERE ended_at IS NOT NULL AND parent_id IS NULL;
 
 CREATE INDEX runs_family ON runs (root_id) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX runs_agents ON runs (tenant, target, lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold AND deaths = 0;
+
+CREATE INDEX runs_suspects ON runs (tenant, target, lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold AND deaths > 0;
+
+CREATE INDEX runs_load ON runs (tenant, target) WHERE status = 'running';
 
 CREATE TABLE schedule_ticks (
 	schedule_id TEXT NOT NULL, 

@@ -4,8 +4,8 @@ Times are microseconds since 1970 on SQLite and `timestamptz` on PostgreSQL. JSO
 PostgreSQL, which keeps it as it was written: `jsonb` would refuse a NUL in a string and make 1e300 an integer. Text is
 compared byte by byte on both.
 
-What is different: PostgreSQL keeps `entries` in partitions by run id (run ids begin with their time), claims tenant by
-tenant and finds the runs of a dead worker, which takes other indexes; SQLite claims from one queue.
+What is different: PostgreSQL keeps `entries` in partitions by run id (run ids begin with their time), finds the runs of
+a dead worker, and has one more index of the queue, for claims that many workers do at once.
 """
 
 from typing import Any
@@ -30,6 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.types import TypeEngine
+
+from ripieno.store import queue
 
 metadata = MetaData()
 
@@ -92,24 +94,12 @@ runs = Table(
     # Free room in each page lets a step change its run without touching an index.
     postgresql_with={"fillfactor": 70},
 )
-_partial(
-    "runs_queue",
-    runs.c.lane_rank,
-    runs.c.priority.desc(),
-    runs.c.created_at,
-    runs.c.id,
-    where="status = 'queued' AND NOT hold",
-).ddl_if(dialect="sqlite")
-_partial(
-    "runs_turn",
-    runs.c.tenant,
-    runs.c.lane_rank,
-    runs.c.priority.desc(),
-    runs.c.created_at,
-    runs.c.id,
-    where="status = 'queued' AND NOT hold",
-).ddl_if(dialect="postgresql")
-_partial("runs_load", runs.c.tenant, where="status = 'running'").ddl_if(dialect="postgresql")
+# What can be claimed, in the order in which it is: by tenant and, for the limits of agents, by agent within a tenant.
+_queue = (runs.c.lane_rank, runs.c.priority.desc(), runs.c.created_at, runs.c.id)
+_partial("runs_turn", runs.c.tenant, *_queue, where=queue.READY).ddl_if(dialect="postgresql")
+_partial("runs_agents", runs.c.tenant, runs.c.target, *_queue, where=queue.READY)
+_partial("runs_suspects", runs.c.tenant, runs.c.target, *_queue, where=queue.SUSPECT)
+_partial("runs_load", runs.c.tenant, runs.c.target, where="status = 'running'")
 _partial("runs_owner", runs.c.owner, where="status = 'running'").ddl_if(dialect="postgresql")
 _partial("runs_running", runs.c.cancel_at, where="status = 'running'")
 _partial("runs_wake", runs.c.wake_at, where="wake_at IS NOT NULL AND NOT hold")

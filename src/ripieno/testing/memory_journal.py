@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ripieno.domain import deciding, interrupt_rows
-from ripieno.domain.batches import Append, Claimed, EffectClose, Park, Pumped, Standing
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, EffectClose, Park, Pumped, Standing
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import (
@@ -30,6 +30,8 @@ from ripieno.domain.jsons import JsonObject, encode
 from ripieno.domain.principals import SYSTEM, Principal
 from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
+from ripieno.store.rotation import Wish
+from ripieno.testing import memory_claim
 from ripieno.testing.memory_books import MemoryBooks
 from ripieno.testing.memory_dead_letters import MemoryDeadLetters
 from ripieno.testing.memory_halts import MemoryHalts
@@ -40,7 +42,6 @@ from ripieno.testing.memory_replies import MemoryReplies
 from ripieno.testing.memory_schedules import MemorySchedules
 from ripieno.testing.memory_state import WAITING, Draft, Letter, Memory, RunState, copied, spend
 
-LANES = ("interactive", "default", "batch")
 GRACE = timedelta(seconds=5)
 
 
@@ -48,7 +49,7 @@ class MemoryStore:
     """The ports of a store over one memory."""
 
     def __init__(self, clock: Clock, dispatch: Dispatch) -> None:
-        memory = Memory()
+        self.memory = memory = Memory()
         self.journal = MemoryJournal(memory, clock, dispatch)
         self.records = MemoryRecords(memory)
         self.replies = MemoryReplies(clock)
@@ -106,12 +107,14 @@ class MemoryJournal:
             state = draft.of_tenant(tenant, run_id)
             if state.run.status in TERMINAL and state.run.status is not RunStatus.CANCELLED:
                 raise RunEnded(run_id, state.run.status)
-            stopping = [state]
-            while stopping:
-                state = stopping.pop()
-                _stop(draft, state, by, reason)
-                stopping += [each for each in draft.runs.values() if each.run.parent_id == state.run.id]
-            return draft.runs[run_id].run
+            _stop(draft, state, by, reason)
+            stopped = draft.runs[run_id].run  # children follow: what their ends send to it is not part of the answer
+            below = draft.children(run_id)
+            while below:
+                child = below.pop()
+                _stop(draft, child, by, reason)
+                below += draft.children(child.run.id)
+            return stopped
 
     async def pause(self, tenant: str, run_id: str) -> Run:
         async with self._transaction() as draft:
@@ -136,10 +139,10 @@ class MemoryJournal:
 
     # -- the leg that holds the epoch ----------------------------------------------------------------------------
 
-    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
+    async def claim(self, worker_id: str, slots: int, terms: ClaimTerms = ANY_RUN) -> Sequence[Claimed]:
         async with self._transaction() as draft:
-            ready = (state.run for state in draft.runs.values() if state.run.status is RunStatus.QUEUED)
-            return [_claim(draft, run, worker_id) for run in sorted(ready, key=_turn)[:slots]]
+            wish = Wish(worker_id, slots, terms)
+            return [_claim(draft, run, worker_id) for run in memory_claim.choose_runs(draft, wish, self._memory)]
 
     async def append(self, batch: Append) -> Sequence[Entry]:
         async with self._transaction() as draft:
@@ -180,7 +183,7 @@ class MemoryJournal:
             if state.run.inbox_seq != park.inbox_seq or (park.status is RunStatus.PAUSED and not state.run.hold):
                 return False
             status = RunStatus.PAUSED if state.run.hold else park.status
-            draft.change(state, status=status, waits=tuple(copied(park.waits)), wake_at=park.wake_at)
+            draft.change(state, status=status, deaths=0, waits=tuple(copied(park.waits)), wake_at=park.wake_at)
             draft.hint(park.run_id, HintKind.STATUS)
             return True
 
@@ -198,7 +201,7 @@ class MemoryJournal:
         async with self._transaction() as draft:
             running = [state for state in draft.runs.values() if state.run.status is RunStatus.RUNNING]
             for state in running:
-                draft.let_go(state, state.run.epoch + 1)
+                draft.let_go(draft.count_death(state), state.run.epoch + 1)
             return len(running)
 
     async def pump(self) -> Pumped:
@@ -228,14 +231,9 @@ class MemoryJournal:
         self._dispatch.publish(draft.hints)
 
 
-def _turn(run: Run) -> tuple[int, int, datetime, str]:
-    lane = run.lane if run.lane in LANES else "default"
-    return LANES.index(lane), -run.priority, run.created_at, run.id
-
-
 def _claim(draft: Draft, run: Run, worker_id: str) -> Claimed:
     state = draft.change(
-        replace(draft.runs[run.id], owner=worker_id),
+        replace(draft.runs[run.id], owner=worker_id, claimed_seq=run.last_seq),
         status=RunStatus.RUNNING,
         epoch=run.epoch + 1,
         waits=(),

@@ -49,7 +49,10 @@ class Booked:
 
 @dataclass(frozen=True)
 class RunState:
-    """A run and all that belongs to it. `owner` is who claimed it last, `asked_…` tells of a cancellation."""
+    """A run and all that belongs to it.
+
+    `owner` is who claimed it last, `claimed_seq` how far it was then, `asked_…` tells of a cancellation.
+    """
 
     run: Run
     entries: tuple[Entry, ...] = ()
@@ -57,6 +60,7 @@ class RunState:
     effects: tuple[Effect, ...] = ()
     booked: tuple[Booked, ...] = ()
     owner: str = ""
+    claimed_seq: int = 0
     asked_by: str = ""
     asked_why: str = ""
 
@@ -74,6 +78,10 @@ class Memory:
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict[tuple[str, str], Session])
     dead: dict[str, DeadLetter] = field(default_factory=dict[str, DeadLetter])
     told: list[OutboxRow] = field(default_factory=list[OutboxRow])
+    max_running: dict[str, int] = field(default_factory=dict[str, int])
+    """How many runs of a tenant may be under way."""
+    served: str = ""
+    """The tenant after whom the next claim begins."""
 
 
 class Draft:
@@ -135,6 +143,10 @@ class Draft:
         if asked is None or asked.tenant != tenant:
             raise NotFound("interrupt", interrupt_id)
         return asked
+
+    def children(self, run_id: str) -> list[RunState]:
+        """The runs that a run started."""
+        return [state for state in self.runs.values() if state.run.parent_id == run_id]
 
     # -- changing ------------------------------------------------------------------------------------------------
 
@@ -216,6 +228,12 @@ class Draft:
         if not run.hold:
             self.hint(run.id, HintKind.WORK)
 
+    def count_death(self, state: RunState) -> RunState:
+        """The worker of a running run died; that is held against a run which took no step forward in its leg."""
+        later = state.entries[state.claimed_seq :]
+        stepped = any(entry.type is not EntryType.EFFECT_INTENDED for entry in later)
+        return state if stepped else self.change(state, deaths=state.run.deaths + 1)
+
     def cancel(self, state: RunState) -> None:
         """End a run without its leg, under a new epoch."""
         said = f"cancelled by {state.asked_by}" + (f": {state.asked_why}" if state.asked_why else "")
@@ -259,6 +277,7 @@ class Draft:
             waits=(),
             wake_at=None,
             ended_at=self.now,
+            deaths=0,
         )
         for interrupt in list(self.interrupts.values()):
             if interrupt.run_id == state.run.id and interrupt.status is InterruptStatus.PENDING:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ripieno import bootstrap
 from ripieno.domain.agents import AgentDefinition
-from ripieno.domain.batches import Claimed
+from ripieno.domain.batches import ANY_RUN, Claimed, ClaimTerms
 from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import RunStatus
@@ -30,8 +30,8 @@ class _StopsAfterClaim:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
-        claimed = await self._inner.claim(worker_id, slots)
+    async def claim(self, worker_id: str, slots: int, terms: ClaimTerms = ANY_RUN) -> Sequence[Claimed]:
+        claimed = await self._inner.claim(worker_id, slots, terms)
         if claimed and self.worker is not None:
             self.worker.stop()
         return claimed

@@ -30,7 +30,7 @@ def test_migrated_schema_equals_the_metadata(tmp_path: Path):
     engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/made.db", poolclass=sqlalchemy.NullPool)
     metadata.create_all(engine)
     assert objects(tmp_path / "migrated.db") == objects(tmp_path / "made.db")
-    assert "runs_queue" in objects(tmp_path / "made.db")
+    assert "runs_agents" in objects(tmp_path / "made.db")
 
 
 def test_schema_written_down_is_what_the_migrations_lead_to(tmp_path: Path):

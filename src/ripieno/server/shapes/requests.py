@@ -9,6 +9,7 @@ from ripieno.domain.errors import Problem
 from ripieno.domain.goals import goal_in, goal_key
 from ripieno.domain.interrupts import Decision, DecisionKind
 from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.runs import Lane
 from ripieno.engine.api import StartRun
 from ripieno.server.errors import ServerProblem
 
@@ -72,7 +73,7 @@ class RunOptions(Body):
     attachments: list[Attachment] = Field(default_factory=list[Attachment])
     model: Name | None = None
     priority: int = Field(default=0, ge=-100, le=100)
-    lane: Name = "default"
+    lane: Lane = Lane.DEFAULT
     dry_run: bool = False
     stream_tokens: bool = False
     metadata: JsonObject = Field(default_factory=dict)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from ripieno.domain import ids
-from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import LegLost
 from ripieno.domain.interrupts import Decision, Interrupt
@@ -14,23 +14,19 @@ from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.ports import Clock
 from ripieno.store.portable import interrupts
 from ripieno.store.postgres import lease
-from ripieno.store.postgres.connections import pause
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.frames import PostgresFrames
 from ripieno.store.postgres.lease import Lease
 from ripieno.store.postgres.legs import Legs, lost
 from ripieno.store.postgres.upkeep import Upkeep
 from ripieno.store.postgres.verbs import cancel, claim, finish, hold, read_leg, reap, release, send, start
-from ripieno.store.postgres.verbs.claim import Claim
+from ripieno.store.postgres.verbs.claim import Queue
 from ripieno.store.postgres.writer import Writer
+from ripieno.store.rotation import TENANTS, Wish, in_order, is_limited, last_served
 
 JOIN = """
 INSERT INTO workers (id, seen_at, dead) VALUES ($1, clock_timestamp(), false) ON CONFLICT DO NOTHING RETURNING id
 """
-
-CLAIM_TRIES = 5
-CLAIM_PAUSE = 0.005
-"""Seconds until a claim looks again at tenants for whom others were just claiming."""
 
 
 class PostgresJournal:
@@ -44,7 +40,8 @@ class PostgresJournal:
         self._legs = legs
         self._clock = clock
         self._claiming = asyncio.Lock()
-        self._cursor = ""
+        self._served = ""
+        """The tenant after whom the next claim begins."""
         self._doubtful = False
         """An answer to a claim was lost: this worker may own runs that it knows nothing of."""
         self.upkeep = Upkeep(database, standing, legs, clock)
@@ -84,7 +81,7 @@ class PostgresJournal:
 
     # -- the leg that holds the epoch ----------------------------------------------------------------------------
 
-    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
+    async def claim(self, worker_id: str, slots: int, terms: ClaimTerms = ANY_RUN) -> Sequence[Claimed]:
         async with self._claiming:
             name = await self._join(worker_id)
             if not self._lease.fresh():
@@ -92,7 +89,7 @@ class PostgresJournal:
             if self._doubtful:
                 await self._forget_nothing(name)
             doubtful, self._doubtful = self._doubtful, True
-            runs = await self._take(Claim(name, slots))
+            runs = await self._take(Wish(name, slots, terms))
             self._doubtful = doubtful
             for run in runs:
                 self._legs.begin(run)
@@ -173,18 +170,24 @@ class PostgresJournal:
             worker_id = self._clock.new_id(ids.WORKER)
         return name
 
-    async def _take(self, wanted: Claim) -> list[Run]:
-        for _ in range(CLAIM_TRIES):
-            turns = await self._database.do(claim.turns, self._cursor)
-            if not turns:
-                return []
-            self._cursor = turns[-1].tenant
-            if all(turn.max_running is None for turn in turns):
-                return await self._database.once(claim.take, wanted, turns)
-            runs = await self._database.transact_once(claim.take_within_limits, wanted, turns)
-            if runs is not None:
+    async def _take(self, wish: Wish) -> list[Run]:
+        for suspects, asked in in_order(wish):
+            if runs := await self._from(claim.SUSPECTS if suspects else claim.USUAL, asked):
                 return runs
-            await pause(CLAIM_PAUSE)
+        return []
+
+    async def _from(self, queue: Queue, wish: Wish) -> list[Run]:
+        """Go round the tenants until something can be taken or all were looked at."""
+        seen: set[str] = set()
+        while served := await self._database.do(claim.turns, queue, wish, self._served):
+            if queue is claim.SUSPECTS or is_limited(wish, served):
+                runs = await self._database.transact_once(claim.take_within_limits, queue, wish, served)
+            else:
+                runs = await self._database.once(claim.take, wish, served)
+            self._served = last_served(served, (run.tenant for run in runs))
+            if runs or len(served) < TENANTS or seen.intersection(turn.tenant for turn in served):
+                return runs
+            seen.update(turn.tenant for turn in served)
         return []
 
     async def _read(self, runs: list[Run]) -> Sequence[Claimed]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from ripieno.domain.batches import Append, Claimed, Park, Pumped, Standing
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
@@ -11,6 +11,7 @@ from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.store.portable import interrupts
 from ripieno.store.portable.frame import Frames
+from ripieno.store.rotation import Wish
 from ripieno.store.sqlite import legs
 from ripieno.store.sqlite.readers import Readers
 from ripieno.store.sqlite.verbs import append, cancel, claim, finish, hold, pump, recover, release, send, start
@@ -24,6 +25,8 @@ class SqliteJournal:
         self._writer = writer
         self._frames = frames
         self._readers = readers
+        self._served = ""
+        """The tenant after whom the next claim begins."""
 
     # -- anybody -------------------------------------------------------------------------------------------------
 
@@ -60,8 +63,8 @@ class SqliteJournal:
 
     # -- the leg that holds the epoch ----------------------------------------------------------------------------
 
-    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
-        runs = await self._writer.submit(claim.claim, worker_id, slots)
+    async def claim(self, worker_id: str, slots: int, terms: ClaimTerms = ANY_RUN) -> Sequence[Claimed]:
+        runs, self._served = await self._writer.submit(claim.claim, Wish(worker_id, slots, terms), self._served)
         whole = [legs.fresh(run) for run in runs]
         if None not in whole:
             return [claimed for claimed in whole if claimed is not None]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from ripieno.domain.batches import Append, Claimed, Park, Pumped
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped
 from ripieno.domain.entries import Entry, NewEntry
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.runs import NewRun, Run, RunResult
@@ -63,9 +63,9 @@ class FatalJournal:
         """See `ports.Journal`."""
         return await self._commit(self._places.of(run.id, "start"), lambda: self._inner.start(run))
 
-    async def claim(self, worker_id: str, slots: int) -> Sequence[Claimed]:
+    async def claim(self, worker_id: str, slots: int, terms: ClaimTerms = ANY_RUN) -> Sequence[Claimed]:
         """See `ports.Journal`."""
-        claimed = await self._inner.claim(worker_id, slots)
+        claimed = await self._inner.claim(worker_id, slots, terms)
         for one in claimed:
             self._places.learn(one.run)
             self._claims[one.run.id] += 1

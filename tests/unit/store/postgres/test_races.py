@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 import pytest
 
-from ripieno.domain.batches import Append, Park
+from ripieno.domain.batches import ANY_RUN, Append, ClaimTerms, Park
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import LegLost, NotHeld, RunEnded, StoreBusy
 from ripieno.domain.hints import HintKind
@@ -17,7 +17,7 @@ from ripieno.store.postgres.connections import connect
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.dispatch import PostgresDispatch
 from ripieno.store.postgres.verbs import claim, reap
-from ripieno.store.postgres.verbs.claim import Claim, Turn
+from ripieno.store.rotation import Turn, Wish
 from tests.contracts.bed import TENANT, Bed, intent
 from tests.servers import postgres
 from tests.unit.store.postgres.conftest import Cluster, OpenCluster
@@ -200,14 +200,14 @@ async def test_claim_of_a_worker_that_is_just_declared_dead_is_no_orphan(cluster
         slow = await asyncpg.connect(both.url)
         claiming = slow.transaction()
         await claiming.start()
-        (taken,) = await claim.take(Transaction(slow, None), Claim(str(name), 1), [Turn(TENANT, None)])
+        (taken,) = await claim.take(Transaction(slow, None), Wish(str(name), 1, ANY_RUN), [Turn(TENANT, None)])
         assert taken.id == waiting
         await both.sql("UPDATE workers SET dead = true")  # does not wait for the claim
         assert await upkeep.reap() == 1  # what is visible
         await claiming.commit()
         assert await upkeep.reap() == 1  # and the rest
         assert (await b.row_of(waiting)).status is RunStatus.QUEUED
-        assert await claim.take(Transaction(slow, None), Claim(str(name), 1), [Turn(TENANT, None)]) == []
+        assert await claim.take(Transaction(slow, None), Wish(str(name), 1, ANY_RUN), [Turn(TENANT, None)]) == []
         await slow.close()
 
 
@@ -364,6 +364,17 @@ async def test_two_workers_never_exceed_a_tenants_limit(cluster: OpenCluster):
                 await bed.finish(mine)
         again = [*await a.journal.claim("a", 9), *await b.journal.claim("b", 9)]
         assert len(again) == 1
+
+
+async def test_two_workers_never_exceed_an_agents_limit(cluster: OpenCluster):
+    async with cluster() as both:
+        for tenant in ("one", "two"):
+            await queue(both, tenant, 30)
+        terms = ClaimTerms(agent_running={"clerk": 5})
+        claims = [bed.journal.claim("w", 3, terms) for _ in range(8) for bed in both.beds]
+        claimed = [one.run for taken in await asyncio.gather(*claims) for one in taken]
+        assert len({run.id for run in claimed}) == len(claimed) == 5
+        assert {run.tenant for run in claimed} == {"one", "two"}
 
 
 async def test_hints_of_one_process_reach_the_other(cluster: OpenCluster):

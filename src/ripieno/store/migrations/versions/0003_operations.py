@@ -1,4 +1,4 @@
-"""What operating takes: secrets, dead letters, halts, retention, budgets, people who decide together, schedules."""
+"""What operating takes, from secrets to fair claims."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,10 @@ STAMP = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BODY = JSON().with_variant(sa.Text(), "sqlite")
 
+PLACE = "lane_rank, priority DESC, created_at, id"
+READY = "status = 'queued' AND NOT hold AND deaths = 0"
+SUSPECT = "status = 'queued' AND NOT hold AND deaths > 0"
+
 
 def upgrade() -> None:
     """Apply."""
@@ -22,10 +26,12 @@ def upgrade() -> None:
     _people()
     _breakers()
     _schedules()
+    _queue()
 
 
 def downgrade() -> None:
     """Take back."""
+    _unqueue()
     _without_people()
     for index in ("runs_old", "runs_family"):
         op.drop_index(index, "runs")
@@ -250,3 +256,27 @@ def _breakers() -> None:
         sa.Column("updated_at", STAMP, nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
+
+
+def _queue() -> None:
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("DROP INDEX runs_load")
+        op.execute("DROP INDEX runs_turn")
+        op.execute(f"CREATE INDEX runs_turn ON runs (tenant, {PLACE}) WHERE {READY}")
+    else:
+        op.execute("DROP INDEX runs_queue")
+    op.execute(f"CREATE INDEX runs_agents ON runs (tenant, target, {PLACE}) WHERE {READY}")
+    op.execute(f"CREATE INDEX runs_suspects ON runs (tenant, target, {PLACE}) WHERE {SUSPECT}")
+    op.execute("CREATE INDEX runs_load ON runs (tenant, target) WHERE status = 'running'")
+
+
+def _unqueue() -> None:
+    op.execute("DROP INDEX runs_load")
+    op.execute("DROP INDEX runs_suspects")
+    op.execute("DROP INDEX runs_agents")
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("DROP INDEX runs_turn")
+        op.execute(f"CREATE INDEX runs_turn ON runs (tenant, {PLACE}) WHERE status = 'queued' AND NOT hold")
+        op.execute("CREATE INDEX runs_load ON runs (tenant) WHERE status = 'running'")
+    else:
+        op.execute(f"CREATE INDEX runs_queue ON runs ({PLACE}) WHERE status = 'queued' AND NOT hold")

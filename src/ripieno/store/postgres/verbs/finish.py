@@ -42,7 +42,7 @@ fit AS MATERIALIZED (
 ),
 ended AS (
   UPDATE runs SET status = $6, exit_reason = $7, result = $8, last_seq = fit.last_seq + 1,
-    epoch = coalesce($3, fit.epoch + 1), owner = NULL, waits = '[]', wake_at = NULL, ended_at = stamp.now,
+    epoch = coalesce($3, fit.epoch + 1), owner = NULL, deaths = 0, waits = '[]', wake_at = NULL, ended_at = stamp.now,
     updated_at = stamp.now
   FROM fit, stamp WHERE runs.id = fit.id
   RETURNING runs.id, runs.tenant, runs.last_seq, runs.epoch, runs.parent_id

@@ -11,10 +11,10 @@ from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.verbs import fenced, finish
 
 # Compare and set: whoever sent something since the leg read its inbox has moved inbox_seq, and whoever resumed a run
-# that its leg is about to park as paused has let go of the hold.
+# that its leg is about to park as paused has let go of the hold. A leg that comes to this has not killed its worker.
 PARK = """
 UPDATE runs SET status = CASE WHEN hold THEN 'paused' ELSE $4::text END, waits = $6, wake_at = $7, owner = NULL,
-  updated_at = coalesce($1::timestamptz, clock_timestamp())
+  deaths = 0, updated_at = coalesce($1::timestamptz, clock_timestamp())
 WHERE id = $2 AND epoch = $3 AND status = 'running' AND inbox_seq = $5 AND cancel_at IS NULL
   AND (hold OR $4::text <> 'paused')
 RETURNING id

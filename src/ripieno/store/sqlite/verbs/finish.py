@@ -14,7 +14,7 @@ CHILD_ENDED = "child.ended"
 
 END = """
 UPDATE runs SET status = :status, exit_reason = :exit_reason, result = :result, last_seq = :seq, epoch = :epoch,
-  owner = NULL, waits = '[]', wake_at = NULL, ended_at = :now, updated_at = :now
+  owner = NULL, deaths = 0, waits = '[]', wake_at = NULL, ended_at = :now, updated_at = :now
 WHERE id = :id
 """
 

@@ -5,15 +5,18 @@ from ripieno.store.sqlite.verbs import fenced, release
 
 RUNNING = fenced.ROW.replace("id = ?", "status = 'running'")
 
-# A leg that committed nothing may be what killed its worker.
-COUNT_DEATH = "UPDATE runs SET deaths = deaths + 1 WHERE id = ?"
+# A leg that took no step forward may be what killed its worker. An intent is none: the act is what kills.
+COUNT_DEATH = """
+UPDATE runs SET deaths = deaths + 1 WHERE id = ?1 AND NOT EXISTS (
+  SELECT 1 FROM entries WHERE run_id = ?1 AND seq > runs.claimed_seq AND type <> 'effect.intended'
+)
+"""
 
 
 def recover(tx: Transaction) -> int:
     """Give every running run back under a new epoch; answers how many."""
     rows = tx.all(RUNNING)
     for row in rows:
-        if row["last_seq"] == row["claimed_seq"]:
-            tx.run(COUNT_DEATH, (row["id"],))
+        tx.run(COUNT_DEATH, (row["id"],))
         release.let_go(tx, row, row["epoch"] + 1)
     return len(rows)

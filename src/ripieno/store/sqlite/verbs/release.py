@@ -14,10 +14,10 @@ from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, finish
 
 # Compare and set: whoever sent something since the leg read its inbox has moved inbox_seq, and whoever resumed a run
-# that its leg is about to park as paused has let go of the hold.
+# that its leg is about to park as paused has let go of the hold. A leg that comes to this has not killed its worker.
 PARK = """
 UPDATE runs SET status = CASE WHEN hold THEN 'paused' ELSE :status END, waits = :waits, wake_at = :wake_at,
-  owner = NULL, updated_at = :now
+  owner = NULL, deaths = 0, updated_at = :now
 WHERE id = :id AND epoch = :epoch AND status = 'running' AND inbox_seq = :inbox_seq AND cancel_at IS NULL
   AND (hold OR :status <> 'paused')
 """
