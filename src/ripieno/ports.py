@@ -17,6 +17,7 @@ from ripieno.domain.budgets import (
     Chunk,
     Raise,
     Reservation,
+    RunBudget,
     Shortage,
     Window,
     Wish,
@@ -439,6 +440,39 @@ class Secrets(Protocol):
         ...
 
 
+class Budgets(Protocol):
+    """What runs may spend, act by act. `act` is a run's id and a key."""
+
+    def applying(self, run: Run, family: Sequence[RunBudget]) -> Sequence[Budget]:
+        """The budgets on which a run draws. `family` are those of the run itself and the runs above it."""
+        ...
+
+    async def reserve(
+        self, budgets: Sequence[Budget], act: tuple[str, str], need: Amount, least: Amount
+    ) -> Sequence[Reservation] | Shortage:
+        """Set something aside in each of them: the same everywhere, `need` or what is left if that is `least`.
+
+        They are to be written with the act, then settled or abandoned.
+        """
+        ...
+
+    def settle(self, reservations: Sequence[Reservation], used: Amount) -> None:
+        """They were settled in the journal."""
+        ...
+
+    def abandon(self, reservations: Sequence[Reservation]) -> None:
+        """They may stand open in the journal, and this process does no more about them."""
+        ...
+
+    async def reserved(self, tenant: str, run_id: str) -> Sequence[Reservation]:
+        """What earlier legs of a run reserved and did not settle."""
+        ...
+
+    async def raise_by(self, more: Raise) -> None:
+        """Allow more in one window of a budget; the same raise counts once."""
+        ...
+
+
 class Books(Protocol):
     """Budgets as they are kept. Workers lease chunks of them; what they do with a chunk the journal knows."""
 
@@ -454,7 +488,7 @@ class Books(Protocol):
         """Remove one. Raises `NotFound`."""
         ...
 
-    async def standings(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
+    async def states(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
         """How these stand now, in their order."""
         ...
 
@@ -478,12 +512,12 @@ class Books(Protocol):
         """Give back what of a chunk is over `keep`."""
         ...
 
-    async def renew(self, holder: str) -> tuple[frozenset[str], frozenset[str]]:
-        """Say that the holder lives: the chunks that it still has, and those of them that others wait for."""
+    async def renew(self, chunk_ids: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Say that their holder lives: which of them it still has, and which of those others wait for."""
         ...
 
-    async def reclaim(self, holder: str, seconds: float) -> int:
-        """Take the chunks of others that were silent for so long; answers how many."""
+    async def reclaim(self, seconds: float) -> int:
+        """Take the chunks that nobody has confirmed for so long; answers how many."""
         ...
 
 

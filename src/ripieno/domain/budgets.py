@@ -169,6 +169,7 @@ class RunBudget:
     """What a run and all runs below it may spend together. It is handed down to each of them."""
 
     run_id: str
+    agent: str
     usd: float | None = None
     tokens: int | None = None
     effects: int | None = None
@@ -184,6 +185,7 @@ class RunBudget:
 class Reservation:
     """What one act of a run was allowed to use of one budget before it began: `amount`, out of the chunk `chunk_id`."""
 
+    run_id: str
     key: str
     scope: str
     window: Window

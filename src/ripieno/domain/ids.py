@@ -14,6 +14,7 @@ APPROVAL = "apr"
 WORKER = "wrk"
 SCHEDULE = "sch"
 MESSAGE = "msg"
+CHUNK = "chk"
 
 
 def compose(prefix: str, at_ms: int, entropy: bytes) -> str:

@@ -7,7 +7,7 @@ nobody who leases waits for a run, and no run waits for them. Reservations are t
 `spent`, and the rest is free again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ripieno.domain.budgets import (
@@ -111,16 +111,16 @@ WARN = f"UPDATE budget_accounts SET warned = true WHERE {THERE}"  # noqa: S608
 
 CALL = f"UPDATE budget_accounts SET wanted_at = :now WHERE {THERE}"  # noqa: S608
 
-RENEW = "UPDATE budget_chunks SET seen_at = :now WHERE holder = :holder RETURNING id"
+RENEW = "UPDATE budget_chunks SET seen_at = :now WHERE id = ANY(:ids::text[]) RETURNING id"
 
 CALLED = """
 SELECT budget_chunks.id FROM budget_chunks JOIN budget_accounts ON budget_accounts.tenant = budget_chunks.tenant
   AND budget_accounts.scope = budget_chunks.scope AND budget_accounts.period = budget_chunks.period
   AND budget_accounts.since = budget_chunks.since
-WHERE budget_chunks.holder = :holder AND budget_accounts.wanted_at > :lately
+WHERE budget_chunks.id = ANY(:ids::text[]) AND budget_accounts.wanted_at > :lately
 """
 
-SILENT = "SELECT id FROM budget_chunks WHERE seen_at <= :before AND holder <> :but ORDER BY id LIMIT :slice::int"
+SILENT = "SELECT id FROM budget_chunks WHERE seen_at <= :before ORDER BY id LIMIT :slice::int"
 
 
 def lease(frame: Frame, wish: Wish, holder: str) -> Work[Chunk | Shortage | None]:
@@ -207,17 +207,17 @@ def shrink(frame: Frame, chunk_id: str, keep: Amount) -> Work[None]:
         yield from _resize(frame, chunk_id, _there(row), held, held.at_most(keep))
 
 
-def renew(frame: Frame, holder: str) -> Work[tuple[frozenset[str], frozenset[str]]]:
+def renew(frame: Frame, chunk_ids: Sequence[str]) -> Work[tuple[frozenset[str], frozenset[str]]]:
     """See `Books.renew`."""
-    held = yield from frame.all(RENEW, now=frame.now, holder=holder)
-    called = yield from frame.all(CALLED, holder=holder, lately=frame.now - CALL_BACK)
+    held = yield from frame.all(RENEW, now=frame.now, ids=list(chunk_ids))
+    called = yield from frame.all(CALLED, ids=list(chunk_ids), lately=frame.now - CALL_BACK)
     return frozenset(row["id"] for row in held), frozenset(row["id"] for row in called)
 
 
-def silent(frame: Frame, but: str, seconds: float) -> Work[list[str]]:
-    """The chunks of holders that were silent for so long, but one's own."""
+def silent(frame: Frame, seconds: float) -> Work[list[str]]:
+    """The chunks that nobody has confirmed for so long."""
     before = frame.now - timedelta(seconds=seconds)
-    rows = yield from frame.all(SILENT, before=before, but=but, slice=SLICE)
+    rows = yield from frame.all(SILENT, before=before, slice=SLICE)
     return [row["id"] for row in rows]
 
 

@@ -91,8 +91,8 @@ class StoredBooks:
     async def remove(self, tenant: str, scope: str, window: Window, by: str) -> None:
         await self._frames.write(_remove, tenant, scope, window, by)
 
-    async def standings(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
-        return await self._frames.read(_standings, budgets)
+    async def states(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
+        return await self._frames.read(_states, budgets)
 
     async def raise_by(self, more: Raise) -> None:
         await self._frames.write(_raise, more)
@@ -109,11 +109,11 @@ class StoredBooks:
     async def shrink(self, chunk_id: str, keep: Amount) -> None:
         await self._frames.write(budget_chunks.shrink, chunk_id, keep)
 
-    async def renew(self, holder: str) -> tuple[frozenset[str], frozenset[str]]:
-        return await self._frames.write(budget_chunks.renew, holder)
+    async def renew(self, chunk_ids: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+        return await self._frames.write(budget_chunks.renew, chunk_ids)
 
-    async def reclaim(self, holder: str, seconds: float) -> int:
-        found = await self._frames.read(budget_chunks.silent, holder, seconds)
+    async def reclaim(self, seconds: float) -> int:
+        found = await self._frames.read(budget_chunks.silent, seconds)
         taken = [await self._frames.write(budget_chunks.reclaim, chunk_id, seconds) for chunk_id in found]
         return sum(taken)
 
@@ -141,7 +141,7 @@ def _remove(frame: Frame, tenant: str, scope: str, window: Window, by: str) -> W
     yield from frame.tell(tenant, "audit", "", {"action": "REMOVE_BUDGET", "actor": by, **there})
 
 
-def _standings(frame: Frame, budgets: Sequence[Budget]) -> Work[list[BudgetState]]:
+def _states(frame: Frame, budgets: Sequence[Budget]) -> Work[list[BudgetState]]:
     found: list[BudgetState] = []
     for budget in budgets:
         since, _ = window_of(budget.window, frame.now)
@@ -172,6 +172,8 @@ def _raise(frame: Frame, more: Raise) -> Work[None]:
 def _reserved(frame: Frame, tenant: str, run_id: str) -> Work[list[Reservation]]:
     rows = yield from frame.all(OPEN, tenant=tenant, run_id=run_id)
     return [
-        Reservation(row["key"], row["scope"], Window(row["period"]), row.time("since"), row["chunk_id"], amount_of(row))
+        Reservation(
+            run_id, row["key"], row["scope"], Window(row["period"]), row.time("since"), row["chunk_id"], amount_of(row)
+        )
         for row in rows
     ]

@@ -52,7 +52,7 @@ CREATE TABLE budget_chunks (
 
 CREATE INDEX budget_chunks_by_account ON budget_chunks (tenant, scope, period);
 
-CREATE INDEX budget_chunks_by_holder ON budget_chunks (holder);
+CREATE INDEX budget_chunks_by_age ON budget_chunks (seen_at);
 
 CREATE TABLE budget_raises (
 	id TEXT NOT NULL, 

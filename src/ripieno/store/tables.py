@@ -370,7 +370,7 @@ budget_chunks = Table(
     *_amounts(),
 )
 Index("budget_chunks_by_account", budget_chunks.c.tenant, budget_chunks.c.scope, budget_chunks.c.period)
-Index("budget_chunks_by_holder", budget_chunks.c.holder)
+Index("budget_chunks_by_age", budget_chunks.c.seen_at)
 
 budget_raises = Table(
     "budget_raises",

@@ -41,7 +41,6 @@ class _Book:
 @dataclass
 class _Held:
     place: Place
-    holder: str
     seen_at: datetime
     amount: Amount
 
@@ -74,7 +73,7 @@ class MemoryBooks:
         if self._budgets.pop((tenant, scope, window), None) is None:
             raise NotFound("budget", f"{scope} ({window})")
 
-    async def standings(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
+    async def states(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
         return [self._standing(budget, self._place(budget)) for budget in budgets]
 
     async def raise_by(self, more: Raise) -> None:
@@ -92,6 +91,7 @@ class MemoryBooks:
         return sorted(found, key=lambda one: (one.key, one.scope, one.window))
 
     async def lease(self, wish: Wish, holder: str) -> Chunk | Shortage | None:
+        del holder
         since, until = window_of(wish.budget.window, self._clock.now())
         place = self._place(wish.budget)
         book = self._books.setdefault(place, _Book())
@@ -106,7 +106,7 @@ class MemoryBooks:
             most = limit(budget.caps, book.account, share)
             spent, leased = book.account.spent.of(share), book.account.leased.of(share)
             return Shortage(budget, since, share, most, spent, leased, wish.least.of(share))
-        self._chunks[wish.chunk_id] = _Held(place, holder, self._clock.now(), share)
+        self._chunks[wish.chunk_id] = _Held(place, self._clock.now(), share)
         book.account = replace(book.account, leased=book.account.leased + share)
         warned = nearly_spent(budget, book.account) and not book.warned
         book.warned = book.warned or warned
@@ -119,16 +119,16 @@ class MemoryBooks:
         if held := self._chunks.get(chunk_id):
             self._resize(held, held.amount.at_most(keep))
 
-    async def renew(self, holder: str) -> tuple[frozenset[str], frozenset[str]]:
-        now, mine = self._clock.now(), {name: one for name, one in self._chunks.items() if one.holder == holder}
+    async def renew(self, chunk_ids: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+        now, mine = self._clock.now(), {name: self._chunks[name] for name in chunk_ids if name in self._chunks}
         for held in mine.values():
             held.seen_at = now
         called = {name for name, held in mine.items() if self._is_called(held, now)}
         return frozenset(mine), frozenset(called)
 
-    async def reclaim(self, holder: str, seconds: float) -> int:
+    async def reclaim(self, seconds: float) -> int:
         before = self._clock.now() - timedelta(seconds=seconds)
-        silent = [name for name, one in self._chunks.items() if one.seen_at <= before and one.holder != holder]
+        silent = [name for name, one in self._chunks.items() if one.seen_at <= before]
         for name in silent:
             self._close(name)
         return len(silent)

@@ -62,7 +62,7 @@ def test_what_is_no_scope(scope: str):
 
 
 def test_the_budget_of_a_run_is_one_like_any_other():
-    given = RunBudget("run_1", usd=0.5, effects=2, on_exceeded=OnExceeded.ASK)
+    given = RunBudget("run_1", "clerk", usd=0.5, effects=2, on_exceeded=OnExceeded.ASK)
     caps = Caps(usd=500_000_000, effects=2)
     assert given.budget("acme") == Budget("acme", "run:run_1", Window.TOTAL, caps, OnExceeded.ASK)
 

@@ -191,7 +191,7 @@ def _budgets() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("budget_chunks_by_account", "budget_chunks", ["tenant", "scope", "period"])
-    op.create_index("budget_chunks_by_holder", "budget_chunks", ["holder"])
+    op.create_index("budget_chunks_by_age", "budget_chunks", ["seen_at"])
     op.create_table(
         "budget_raises",
         sa.Column("id", WORD, nullable=False),
