@@ -16,6 +16,7 @@ from ripieno.clock import SystemClock
 from ripieno.domain.breakers import BreakerRules
 from ripieno.domain.errors import Invalid
 from ripieno.domain.interrupts import EVERYBODY, Terms
+from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
 from ripieno.engine.halting import Halting
@@ -27,6 +28,7 @@ from ripieno.engine.performers.models import ModelPerformer
 from ripieno.engine.performers.own_tools import RESERVED, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer
 from ripieno.engine.performers.permits import Permits
+from ripieno.engine.performers.spending import Checks, MostUsd, Spending
 from ripieno.engine.performers.tools import ToolPerformer
 from ripieno.engine.performers.undoing import UndoPerformer
 from ripieno.engine.replaying import Replaying
@@ -36,6 +38,7 @@ from ripieno.engine.schedules import Scheduler
 from ripieno.engine.stores import Schedules
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
+from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.envelope import EnvelopeCipher
 from ripieno.governance.keyring import FileKeyring, GivenKeyring, Keyring, NoKeyring
 from ripieno.governance.risk import RiskGate
@@ -46,6 +49,7 @@ from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
 from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.models.providers.openai.model import OpenAIModel
+from ripieno.models.providers.prices import Price, PriceList
 from ripieno.models.retried import RetriedModel
 from ripieno.observability import logs
 from ripieno.ports import (
@@ -69,8 +73,9 @@ from ripieno.ports import (
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
-from ripieno.settings import Settings
+from ripieno.settings import OPENAI_URL, Settings
 from ripieno.store.breakers import StoredBreakers
+from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.definitions import FileDefinitions
 from ripieno.store.dispatch_local import LocalDispatch
@@ -123,6 +128,7 @@ class Ports:
     operating: Operating
     definitions: Definitions
     secrets: Secrets
+    budgets: LeasedBudgets
     model: Model
     tools: Toolset
     gate: Gate
@@ -131,6 +137,8 @@ class Ports:
     default_model: str
     model_seconds: float = 120.0
     approvals: Terms = EVERYBODY
+    most_usd: MostUsd = PriceList().most_usd
+    run_limits: JsonObject = field(default_factory=dict[str, Json])
 
 
 def _nobody(url: str) -> None:
@@ -167,15 +175,17 @@ def assemble(ports: Ports, options: Options) -> Platform:
         workspaces=ports.workspaces,
         default_model=ports.default_model,
         model_seconds=ports.model_seconds,
+        run_limits=ports.run_limits,
     )
     halting = Halting(ports.operating.halts, ports.clock)
     people = PeoplePerformer(ports.clock, ports.approvals)
     permits = Permits(ports.gate, ports.check, people)
     children = ChildPerformer(ports.definitions)
     own_tools = OwnToolPerformer(people, children)
+    checks = Checks(halting, Spending(ports.budgets, ports.most_usd, people))
     performers = Performers(
-        models=ModelPerformer(ports.model, ports.dispatch, ports.clock, halting),
-        tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock, halting),
+        models=ModelPerformer(ports.model, ports.dispatch, ports.clock, checks),
+        tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock, checks),
         children=children,
         undo=UndoPerformer(ports.history),
     )
@@ -194,7 +204,9 @@ def assemble(ports: Ports, options: Options) -> Platform:
 @asynccontextmanager
 async def running(platform: Platform) -> AsyncGenerator[Platform]:
     """Work until the block ends, then drain."""
-    async with asyncio.TaskGroup() as group:
+    budgets = platform.ports.budgets
+    await budgets.load()
+    async with _forever(budgets.run(), "budgets"), asyncio.TaskGroup() as group:
         group.create_task(platform.worker.run(), name="worker")
         rounds = group.create_task(make_rounds(platform.chores, platform.ports.clock))
         try:
@@ -202,6 +214,7 @@ async def running(platform: Platform) -> AsyncGenerator[Platform]:
         finally:
             rounds.cancel()
             platform.worker.stop()
+    await budgets.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +260,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         scrubber = Scrubber()
         breakers = StoredBreakers(store.frames, clock, BreakerRules())
         logs.scrub_with(scrubber.text)
+        prices = _prices(settings)
+        budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(_keyring(settings))), scrubber)
         ports = Ports(
             clock=clock,
@@ -258,7 +273,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             operating=Operating.on(store.frames),
             definitions=definitions,
             secrets=secrets,
-            model=extras.model or await _models(settings, clock, breakers, stack),
+            budgets=budgets,
+            model=extras.model or await _models(settings, prices, clock, breakers, stack),
             tools=ScrubbedToolset(await _tools(settings, extras.toolsets, clock, stack), scrubber.value),
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,
@@ -266,8 +282,12 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             default_model=settings.default_model,
             model_seconds=settings.models.timeout_seconds,
             approvals=settings.approvals.terms(),
+            most_usd=prices.most_usd,
+            run_limits=settings.budgets.run.model_dump(),
         )
         await store.journal.recover()
+        if settings.database_url is None:
+            await budgets.reclaim_all()
         options = _options(settings)
         await stack.enter_async_context(_forever(definitions.watch(), "definitions"))
         platform = replace(assemble(ports, options), announce=store.announce)
@@ -437,7 +457,14 @@ def _asked_to_stop() -> asyncio.Event:
 # -- rings, outermost first ------------------------------------------------------------------------------------------
 
 
-async def _models(settings: Settings, clock: Clock, breakers: Breakers, stack: AsyncExitStack) -> Model:
+def _prices(settings: Settings) -> PriceList:
+    own = {name: Price(price.input, price.output) for name, price in settings.models.prices.items()}
+    return PriceList(own, {} if settings.openai.base_url == OPENAI_URL else {"openai": settings.openai.base_url})
+
+
+async def _models(
+    settings: Settings, prices: PriceList, clock: Clock, breakers: Breakers, stack: AsyncExitStack
+) -> Model:
     """directory(priced(broken(retried(provider)))) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
     if settings.openai.configured:
@@ -448,7 +475,7 @@ async def _models(settings: Settings, clock: Clock, breakers: Breakers, stack: A
         key = settings.openai.api_key
         provider = OpenAIModel(client, key.get_secret_value() if key else "none", settings.openai.base_url)
         retried = RetriedModel(provider, clock, settings.models.attempts)
-        providers["openai"] = PricedModel(BrokenModel(retried, breakers))
+        providers["openai"] = PricedModel(BrokenModel(retried, breakers), prices.cost_usd)
     return ModelDirectory(providers)
 
 

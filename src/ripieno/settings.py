@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from ripieno.domain.approvals import LONGEST
+from ripieno.domain.budgets import MOST, Budget, Caps, OnExceeded, Window
 from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.interrupts import ADMIN_ROLE, ROLE, OnExpiry, Terms
 from ripieno.domain.principals import ANYBODY, DEFAULT_TENANT, SYSTEM
@@ -178,12 +179,55 @@ class OpenAISettings(_Section):
         return self.api_key is not None or self.base_url != OPENAI_URL
 
 
+class PriceSettings(_Section):
+    """Dollars for a million tokens."""
+
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
+
+
 class ModelSettings(_Section):
-    """Calls to models. `default` is `provider:model` or `offline`; unset, the first provider with credentials."""
+    """Calls to models. `default` is `provider:model` or `offline`; unset, the first provider with credentials.
+
+    `prices` go before the list prices: `"openai:mine" = {input = 0.5, output = 1.5}`. A model that has neither cannot
+    be called under a budget in dollars.
+    """
 
     default: str | None = None
     timeout_seconds: float = Field(default=120.0, gt=0)
     attempts: int = Field(default=4, ge=1, le=20)
+    prices: dict[str, PriceSettings] = Field(default_factory=dict[str, PriceSettings])
+
+
+class RunBudgetSettings(_Section):
+    """What a run may spend, together with the runs below it, where neither its agent nor its request says."""
+
+    usd: float | None = Field(default=None, ge=0, le=MOST, allow_inf_nan=False)
+    tokens: int | None = Field(default=None, ge=0, le=MOST)
+    effects: int | None = Field(default=None, ge=0, le=MOST)
+    on_exceeded: OnExceeded = OnExceeded.STOP
+
+
+class TenantBudgetSettings(RunBudgetSettings):
+    """What each tenant may spend in a day or month (UTC), unless it has a budget of its own for that."""
+
+    seconds: float | None = Field(default=None, ge=0, le=MOST, allow_inf_nan=False)
+    warn_at: float = Field(default=0.8, gt=0, le=1)
+
+
+class BudgetSettings(_Section):
+    """Budgets that hold without anybody setting them. `on_exceeded = "ask"` asks a person for more before it stops."""
+
+    run: RunBudgetSettings = RunBudgetSettings()
+    day: TenantBudgetSettings = TenantBudgetSettings()
+    month: TenantBudgetSettings = TenantBudgetSettings()
+
+    def of_tenants(self) -> Iterator[Budget]:
+        """Those of tenants, of no tenant in particular."""
+        for window, given in ((Window.DAY, self.day), (Window.MONTH, self.month)):
+            caps = Caps.given(given.model_dump())
+            if caps.measures:
+                yield Budget("", "tenant", window, caps, given.on_exceeded, given.warn_at, set_by="settings")
 
 
 class EgressSettings(_Section):
@@ -256,6 +300,7 @@ class Settings(_Section):
     models: ModelSettings = ModelSettings()
     openai: OpenAISettings = OpenAISettings()
     tools: ToolSettings = ToolSettings()
+    budgets: BudgetSettings = BudgetSettings()
     secrets: SecretSettings = SecretSettings()
     log: LogSettings = LogSettings()
 

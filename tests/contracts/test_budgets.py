@@ -90,6 +90,11 @@ async def test_a_worker_gets_what_it_needs_and_a_share_of_the_rest(bed: Bed):
     assert (found.leased, found.spent, found.reserved) == (chunk.granted + second.granted, NOTHING, NOTHING)
 
 
+async def test_leasing_again_under_the_same_name_answers_the_same(bed: Bed):
+    assert await leased(bed) == await leased(bed)
+    assert (await standing(bed)).leased == Amount(tokens=325, effects=2)
+
+
 async def test_there_is_never_more_than_the_limit(bed: Bed):
     chunk = await leased(bed, need=Amount(tokens=1000))
     assert chunk.granted == Amount(tokens=1000, effects=2)

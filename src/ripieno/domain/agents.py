@@ -7,6 +7,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from ripieno.domain import approvals, spelling
 from ripieno.domain.approvals import ApprovalRule
+from ripieno.domain.budgets import MOST, OnExceeded
 from ripieno.domain.interrupts import Terms
 from ripieno.domain.jsons import Json, JsonObject, digest
 from ripieno.domain.schedules import ScheduleSpec
@@ -36,9 +37,10 @@ class AgentLimits(BaseModel):
 
     max_turns: int = Field(default=20, ge=1, le=1000)
     seconds: float = Field(default=600.0, gt=0, le=7 * 86400)
-    usd: float | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=1)
-    effects: int | None = Field(default=None, ge=0)
+    usd: float | None = Field(default=None, ge=0, le=MOST)
+    tokens: int | None = Field(default=None, ge=0, le=MOST)
+    effects: int | None = Field(default=None, ge=0, le=MOST)
+    on_exceeded: OnExceeded = OnExceeded.STOP
     concurrency: int | None = Field(default=None, ge=1)
 
 

@@ -26,8 +26,8 @@ class Measure(StrEnum):
 MEASURES = tuple(Measure)
 UNITS = {Measure.USD: 10**9, Measure.TOKENS: 1, Measure.SECONDS: 1000, Measure.EFFECTS: 1}
 
-MOST = 2**53
-"""No amount is larger: beyond it JSON's numbers are not exact."""
+MOST = 1_000_000_000
+"""No limit is larger, in dollars, tokens, seconds or effects: sums of them stay within 64 bits."""
 
 
 class Window(StrEnum):
@@ -174,6 +174,11 @@ class RunBudget:
     tokens: int | None = None
     effects: int | None = None
     on_exceeded: OnExceeded = OnExceeded.STOP
+
+    @property
+    def limits_something(self) -> bool:
+        """Whether there is a limit at all."""
+        return self.usd is not None or self.tokens is not None or self.effects is not None
 
     def budget(self, tenant: str) -> Budget:
         """As any other budget."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ripieno.domain.budgets import OnExceeded, RunBudget
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.usage import NOTHING_USED, Usage
 
@@ -61,13 +62,17 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may use. `seconds` is wall time, waiting for people not counted by the loop but by the deadline."""
+    """What a run may use. `seconds` is wall time, waiting for people not counted by the loop but by the deadline.
+
+    `on_exceeded` is about usd, tokens and effects: the run stops, or asks a person for more.
+    """
 
     max_turns: int = 20
     seconds: float = 600.0
     usd: float | None = None
     tokens: int | None = None
     effects: int | None = None
+    on_exceeded: OnExceeded = OnExceeded.STOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class RunInput:
     """What a run is asked.
 
     `data` is structured material, `purpose` what the work is for (see `ModelRequest`); `output_schema` is the form of
-    the answer, in place of the agent's own.
+    the answer, in place of the agent's own. `above` are the budgets of the runs above it, on which it draws too.
     """
 
     goal: str
@@ -85,6 +90,7 @@ class RunInput:
     model: str | None = None
     limits: JsonObject = field(default_factory=dict[str, Json])
     output_schema: JsonObject | None = None
+    above: tuple[RunBudget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,8 @@ class ToolCall:
 class ToolStatus(StrEnum):
     """How a call ended. Everything but `OK` is told to the model as an error; the run goes on.
 
-    After `TIMEOUT` and `LOST` nobody knows whether the call took effect.
+    `OVER_BUDGET` was not made, because a budget is spent, and ends the run. After `TIMEOUT` and `LOST` nobody knows
+    whether the call took effect.
     """
 
     OK = "ok"
@@ -96,6 +97,7 @@ class ToolStatus(StrEnum):
     UNAVAILABLE = "unavailable"
     DENIED = "denied"
     NOT_SENT = "not_sent"
+    OVER_BUDGET = "over_budget"
 
 
 UNSEEN = frozenset({ToolStatus.TIMEOUT, ToolStatus.LOST})

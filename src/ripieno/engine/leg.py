@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
+from ripieno.domain.budgets import Amount, OnExceeded, Reservation, RunBudget, Settlement
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import EntryType, InboxRow, NewEntry
 from ripieno.domain.interrupts import Interrupt, InterruptStatus, NewInterrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunStatus
 from ripieno.engine.core import standing
-from ripieno.ports import Journal
+from ripieno.ports import Budgets, Journal
 
 
 class Blocked(Exception):
@@ -22,6 +24,22 @@ class Blocked(Exception):
         self.status = status
         self.waits = tuple(waits)
         self.wake_at = wake_at
+
+
+@dataclass(slots=True)
+class Purse:
+    """What was set aside for the act under `key`, the same in each budget. `used` is known when the act has ended."""
+
+    key: str
+    reservations: tuple[Reservation, ...]
+    budgets: Budgets
+    written: bool = False
+    used: Amount | None = None
+
+    @property
+    def amount(self) -> Amount:
+        """How much the act may use."""
+        return self.reservations[0].amount
 
 
 class Leg:
@@ -47,6 +65,9 @@ class Leg:
         for effect in claimed.effects:
             self._effects.setdefault(effect.key, []).append(effect)
         self._journal = journal
+        self._purses: dict[str, Purse] = {}
+        self._left_open: dict[str, list[Reservation]] | None = None if claimed.entries else {}
+        self._family: tuple[RunBudget, ...] | None = None
 
     def attempts(self, key: str) -> list[Effect]:
         """The ledger's rows of one call, oldest first."""
@@ -71,10 +92,13 @@ class Leg:
             interrupts=(interrupt,) if interrupt else (),
             children=(child,) if child else (),
             consumed=(consumed.n,) if consumed else (),
+            reserves=self._unwritten(intent),
+            settles=self._settlements(entries),
         )
         for entry in await self._journal.append(batch):
             self.recorded[entry.key] = entry
             self.stepped = self.stepped or entry.type is not EntryType.EFFECT_INTENDED
+        self._settle(batch)
         if consumed:
             self.inbox = [row for row in self.inbox if row.n != consumed.n]
         if intent:
@@ -87,6 +111,72 @@ class Leg:
             interrupt_id: str = self.recorded[key].body["interrupt_id"]
             known = self.interrupts[key] = await self._journal.withdraw(self.run.tenant, interrupt_id)
         return known
+
+    # -- budgets -------------------------------------------------------------------------------------------------
+
+    @property
+    def family(self) -> tuple[RunBudget, ...]:
+        """The budgets of the runs above and of this one, as pinned when it began."""
+        if self._family is None:
+            limits: JsonObject = self.recorded[f"g{self.run.generation}/start"].body["limits"]
+            named = {name: limits.get(name) for name in ("usd", "tokens", "effects")}
+            rule = OnExceeded(limits.get("on_exceeded", OnExceeded.STOP))
+            own = RunBudget(self.run.id, self.run.target, **named, on_exceeded=rule)
+            above = self.run.input.above if self.run.parent_id is not None else ()
+            self._family = (*above, own)
+        return self._family
+
+    def keep(self, purse: Purse) -> Purse:
+        """Remember what was set aside: it is written with the intent of its effect, or by `reserve`."""
+        self._purses[purse.key] = purse
+        return purse
+
+    async def reserve(self, purse: Purse) -> None:
+        """Write down what was set aside, where no entry comes before the act. Raises `LegLost`."""
+        if not purse.written:
+            await self._journal.append(Append(self.run.id, self.run.epoch, (), reserves=purse.reservations))
+            purse.written = True
+
+    def spent(self, key: str, used: Amount) -> None:
+        """Say what an act used; it is written with the entry of its outcome, which is next."""
+        if purse := self._purses.get(key):
+            purse.used = used
+
+    async def left_open(self, key: str, budgets: Budgets) -> Purse | None:
+        """What this or an earlier leg set aside for an act that has not ended."""
+        if purse := self._purses.get(key):
+            return purse
+        if self._left_open is None:
+            self._left_open = {}
+            for one in await budgets.reserved(self.run.tenant, self.run.id):
+                self._left_open.setdefault(one.key, []).append(one)
+        found = self._left_open.pop(key, None)
+        return self.keep(Purse(key, tuple(found), budgets, written=True)) if found else None
+
+    def close(self) -> None:
+        """The leg is over: what it set aside and did not settle is for the next one."""
+        for purse in self._purses.values():
+            purse.budgets.abandon(purse.reservations)
+        self._purses.clear()
+
+    def _unwritten(self, intent: Effect | None) -> tuple[Reservation, ...]:
+        purse = self._purses.get(intent.key) if intent else None
+        return purse.reservations if purse is not None and not purse.written else ()
+
+    def _settlements(self, entries: tuple[NewEntry, ...]) -> tuple[Settlement, ...]:
+        if not self._purses:
+            return ()
+        ended = (self._purses.get(entry.key) for entry in entries)
+        return tuple(Settlement(one.key, one.used) for one in ended if one is not None and one.used is not None)
+
+    def _settle(self, batch: Append) -> None:
+        for one in batch.reserves:
+            self._purses[one.key].written = True
+        for settled in batch.settles:
+            purse = self._purses.pop(settled.key)
+            purse.budgets.settle(purse.reservations, settled.amount)
+
+    # -- the inbox and the right to act --------------------------------------------------------------------------
 
     def received(self, topic: str, name: str, value: str) -> InboxRow | None:
         """The unread message of a topic whose body has this value under this name."""

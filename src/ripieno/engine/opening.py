@@ -1,13 +1,14 @@
 """Opens a run: pins in its first entry all that its logic depends on, and builds that logic."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ripieno.domain import ids, jsons
 from ripieno.domain.agents import AgentDefinition, AgentLimits
+from ripieno.domain.budgets import OnExceeded
 from ripieno.domain.entries import EntryType, NewEntry
-from ripieno.domain.jsons import JsonObject
+from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import Limits, NewRun, Run, RunKind, queued
 from ripieno.domain.sessions import Exchange
 from ripieno.domain.tools import ToolContext, ToolSpec
@@ -39,6 +40,8 @@ class Surroundings:
     workspaces: Path
     default_model: str
     model_seconds: float = 120.0
+    run_limits: JsonObject = field(default_factory=dict[str, Json])
+    """Limits of runs where neither agent nor request says anything."""
 
     def workspace(self, run: Run) -> Path:
         """The folder of a run, shared with its whole family."""
@@ -90,7 +93,7 @@ class Opening:
         body = {**before, "model": run.input.model or before["model"]}
         if not edited:
             return body
-        limits = jsons.encode(_limits(definition.limits, run.input.limits))
+        limits = self._limits(run, definition)
         task = {"goal": run.input.goal, "data": run.input.data, "limits": limits}
         return {**body, **task, "instructions": self._instructions(run, definition)}
 
@@ -103,11 +106,18 @@ class Opening:
             "purpose": run.input.purpose,
             "model": run.input.model or definition.model or self._around.default_model,
             "instructions": self._instructions(run, definition),
-            "limits": jsons.encode(_limits(definition.limits, run.input.limits)),
+            "limits": self._limits(run, definition),
             "tools": [jsons.encode(spec) for spec in await self._tools(run, definition)],
             "members": [jsons.encode(member) for member in await self._members(run, definition)],
             "history": await self._history(run, definition),
         }
+
+    def _limits(self, run: Run, definition: AgentDefinition) -> JsonObject:
+        limits = _limits(definition.limits, run.input.limits)
+        unsaid = all(limit is None for limit in (limits.usd, limits.tokens, limits.effects))
+        if unsaid and run.parent_id is None:
+            limits = replace(limits, **self._around.run_limits)
+        return jsons.encode(limits)
 
     def _instructions(self, run: Run, definition: AgentDefinition) -> str:
         given = {"goal": run.input.goal, "context": run.input.context, "session": run.session_id}
@@ -198,5 +208,8 @@ def _limits(own: AgentLimits, asked: JsonObject) -> Limits:
     """The agent's limits, tightened by those of the request: a request cannot loosen them."""
     limits = own.model_dump(exclude={"concurrency"})  # says how many runs there may be, not what one may use
     for name, value in asked.items():
+        if name == "on_exceeded":
+            limits[name] = OnExceeded(value)
+            continue
         limits[name] = value if limits.get(name) is None else min(limits[name], value)
     return Limits(**limits)

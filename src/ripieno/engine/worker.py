@@ -134,6 +134,7 @@ class Worker:
             log.warning("giving the run back", extra={"run_id": turn.leg.run.id, "reason": error.detail})
             await self._give_back(turn.leg)
         finally:
+            turn.leg.close()
             del self._turns[turn.leg.run.id]
             self._wake.set()  # a place is free, here or within a limit
 

@@ -309,8 +309,7 @@ class LeasedBudgets:
 
 
 def _of_family(run: Run, family: Sequence[RunBudget]) -> Iterable[Budget]:
-    budgets = (above.budget(run.tenant) for above in family)
-    return (budget for budget in budgets if budget.caps.measures)
+    return (above.budget(run.tenant) for above in family if above.limits_something)
 
 
 def _place(budget: Budget) -> tuple[str, str, Window]:

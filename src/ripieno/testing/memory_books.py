@@ -100,6 +100,8 @@ class MemoryBooks:
         budget = self._in_force(wish.budget)
         if budget is None:
             return None
+        if twice := self._chunks.get(wish.chunk_id):
+            return Chunk(wish.chunk_id, budget, since, until, twice.amount, book.account.spent)
         share = granted(budget.caps, book.account, wish.need, wish.least)
         if isinstance(share, Measure):
             book.wanted_at = self._clock.now()

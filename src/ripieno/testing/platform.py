@@ -11,6 +11,7 @@ from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.tools import Risk
 from ripieno.engine.worker import Options
+from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.risk import RiskGate
 from ripieno.ports import Clock, Model, Toolset
 from ripieno.store.dispatch_local import LocalDispatch
@@ -42,6 +43,7 @@ def in_memory(
         operating=Operating(store.dead_letters, store.halts, store.outbox, store.schedules),
         definitions=GivenDefinitions(agents),
         secrets=MemorySecrets(clock),
+        budgets=LeasedBudgets(store.books, clock),
         model=model,
         tools=tools,
         gate=RiskGate(Risk.HIGH),

@@ -12,7 +12,7 @@ from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.messages import AssistantMessage, ModelRequest, Reply, SystemMessage, ToolMessage, UserMessage
 from ripieno.domain.runs import Evidence, ExitReason, Limits, RunError, RunInput, RunResult, RunStatus
 from ripieno.domain.sessions import Exchange
-from ripieno.domain.tools import ToolResult, ToolSpec
+from ripieno.domain.tools import ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import (
     CallEnded,
     CallModel,
@@ -34,6 +34,9 @@ MAX_CALLS_A_TURN = 32
 MAX_REPAIRS = 2
 SAME_CALL_TOLD = 3
 SAME_CALL_STOPPED = 5
+NO_MONEY = frozenset({"budget_exceeded", "price_unknown"})
+"""Codes of model calls that were not made because nothing may be spent."""
+
 EXCERPT_CHARS = 2000
 
 LAST_TURN = "This is your last turn: answer now with what you have; no tools can be called any more."
@@ -82,7 +85,8 @@ class _Loop:
                 self.talk.add(UserMessage(LAST_TURN))
             answered = yield self._ask(turn, last=last)
             if isinstance(answered, ModelFailed):
-                return self._failed(ExitReason.MODEL_ERROR, RunError(answered.code, answered.detail))
+                reason = ExitReason.BUDGET_EXCEEDED if answered.code in NO_MONEY else ExitReason.MODEL_ERROR
+                return self._failed(reason, RunError(answered.code, answered.detail))
             reply = self._count(expect(ModelAnswered, answered))
             ended = (yield from self._use_tools(turn, reply)) if reply.tool_calls else self._answer(reply)
             ended = ended or self._over_limit()
@@ -135,6 +139,10 @@ class _Loop:
         planned = tuple(PlannedCall(f"{prefix}/{i}", call, f"t{turn}c{i}") for i, call in enumerate(wanted))
         outcomes = expect_all(CallEnded, (yield CallTools(planned)))
         self.tally.busy_ms += max(outcome.ms for outcome in outcomes)
+        for outcome in outcomes:
+            if outcome.result.status is ToolStatus.OVER_BUDGET:
+                error = RunError("budget_exceeded", outcome.result.text)
+                return self._failed(ExitReason.BUDGET_EXCEEDED, error)
         self.talk.add(AssistantMessage(reply.text, wanted))
         for outcome in outcomes:
             self._observe(outcome)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ripieno.domain.budgets import OnExceeded
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import ExitReason, Limits, RunError
 from ripieno.domain.usage import NOTHING_USED, Usage
@@ -22,19 +23,21 @@ class Tally:
         return max(0.0, self.limits.seconds - self.busy_ms / 1000)
 
     def left(self) -> JsonObject:
-        """What may still be used, as limits for a child: it may use all of it, and is counted when it ends."""
-        limits, usage = self.limits, self.usage
-        left: JsonObject = {"max_turns": limits.max_turns, "seconds": self.seconds_left}
-        if limits.tokens is not None:
-            left["tokens"] = max(1, limits.tokens - usage.tokens)
-        if limits.usd is not None:
-            left["usd"] = max(0.0, limits.usd - usage.cost_usd)
-        if limits.effects is not None:
-            left["effects"] = max(0, limits.effects - self.effects)
-        return left
+        """What may still be used, as limits for a child. Of what budgets limit it draws on this run's own."""
+        return {"max_turns": self.limits.max_turns, "seconds": self.seconds_left}
 
     def exceeded(self) -> tuple[ExitReason, RunError] | None:
-        """The first limit that is broken, if any."""
+        """The first limit that is broken, if any.
+
+        Whoever asks for more when a budget is spent is stopped by the budget alone, which knows what a person added.
+        """
+        if self.limits.on_exceeded is OnExceeded.STOP and (spent := self._spent()):
+            return spent
+        if not self.seconds_left:
+            return ExitReason.DEADLINE, RunError("deadline", f"the run worked for its {self.limits.seconds:g} seconds")
+        return None
+
+    def _spent(self) -> tuple[ExitReason, RunError] | None:
         limits, usage = self.limits, self.usage
         if limits.tokens is not None and usage.tokens > limits.tokens:
             return _budget(f"{usage.tokens} tokens used, the limit is {limits.tokens}")
@@ -42,8 +45,6 @@ class Tally:
             return _budget(f"{usage.cost_usd:.4f} USD spent, the limit is {limits.usd}")
         if limits.effects is not None and self.effects > limits.effects:
             return _budget(f"{self.effects} effects wanted, the limit is {limits.effects}")
-        if not self.seconds_left:
-            return ExitReason.DEADLINE, RunError("deadline", f"the run worked for its {limits.seconds:g} seconds")
         return None
 
 

@@ -1,5 +1,7 @@
 """Performs `StartChild` and `AwaitChildren`: work given to runs of other agents."""
 
+from dataclasses import replace
+
 from ripieno.domain import ids, jsons
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.jsons import JsonObject
@@ -30,7 +32,7 @@ class ChildPerformer:
             target=definition.name,
             target_version=definition.version,
             session_id=parent.session_id,
-            input=command.input,
+            input=replace(command.input, above=leg.family),
             created_by=parent.created_by,
             root_id=parent.root_id,
             parent_id=parent.id,

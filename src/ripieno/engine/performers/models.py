@@ -3,13 +3,14 @@
 import logging
 
 from ripieno.domain import jsons
+from ripieno.domain.budgets import Amount
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import Defect, ModelRefused, Unavailable
 from ripieno.domain.hints import Hint, HintKind
-from ripieno.domain.messages import Reply, TextDelta
+from ripieno.domain.messages import ModelRequest, Reply, TextDelta
 from ripieno.engine.core.commands import CallModel, ModelAnswered, ModelFailed
-from ripieno.engine.halting import Halting
 from ripieno.engine.leg import Leg
+from ripieno.engine.performers.spending import Checks, Overspent
 from ripieno.ports import Clock, Dispatch, Model
 
 log = logging.getLogger(__name__)
@@ -18,33 +19,46 @@ log = logging.getLogger(__name__)
 class ModelPerformer:
     """Calls the model, passes deltas on, writes the reply or the failure down."""
 
-    def __init__(self, model: Model, dispatch: Dispatch, clock: Clock, halting: Halting) -> None:
+    def __init__(self, model: Model, dispatch: Dispatch, clock: Clock, checks: Checks) -> None:
         self._model = model
+        self._spending = checks.spending
         self._dispatch = dispatch
         self._clock = clock
-        self._halting = halting
+        self._halting = checks.halting
 
     async def perform(self, leg: Leg, command: CallModel) -> ModelAnswered | ModelFailed:
-        """The outcome, from the journal where it is there. Raises `Blocked` for a model that is halted."""
+        """The outcome, from the journal where it is there.
+
+        Raises:
+            Blocked: The model is halted, or a budget is spent and a person is asked for more.
+        """
         if entry := leg.recorded.get(command.key):
             return _recorded(entry, command.request.fingerprint)
         self._halting.check(leg.run, model=command.request.model)
+        try:
+            request = await self._spending.before_model(leg, command)
+        except Overspent as over:
+            return await self._fail(leg, command.key, ModelFailed(over.code, over.detail))
         began = self._clock.monotonic()
         try:
-            reply = await self._ask(leg.run.id, command)
+            reply = await self._ask(leg.run.id, request)
         except (Unavailable, Defect) as error:
-            failed = ModelFailed(error.code, error.detail)
-            body = {"code": failed.code, "detail": failed.detail}
-            await leg.append(NewEntry(command.key, EntryType.MODEL_FAILED, body))
-            return failed
+            leg.spent(command.key, Amount.used(seconds=self._clock.monotonic() - began))
+            return await self._fail(leg, command.key, ModelFailed(error.code, error.detail))
         ms = round((self._clock.monotonic() - began) * 1000, 3)
+        leg.spent(command.key, Amount.used(reply.usage.cost_usd, reply.usage.tokens, ms / 1000))
         body = {"reply": jsons.encode(reply), "fingerprint": command.request.fingerprint, "ms": ms}
         await leg.append(NewEntry(command.key, EntryType.MODEL_REPLIED, body))
         return ModelAnswered(reply, ms)
 
-    async def _ask(self, run_id: str, command: CallModel) -> Reply:
+    async def _fail(self, leg: Leg, key: str, failed: ModelFailed) -> ModelFailed:
+        body = {"code": failed.code, "detail": failed.detail}
+        await leg.append(NewEntry(key, EntryType.MODEL_FAILED, body))
+        return failed
+
+    async def _ask(self, run_id: str, request: ModelRequest) -> Reply:
         reply: Reply | None = None
-        async for event in self._model.stream(command.request):
+        async for event in self._model.stream(request):
             if isinstance(event, TextDelta):
                 self._dispatch.publish([Hint(HintKind.DELTA, run_id, event.text)])
             else:

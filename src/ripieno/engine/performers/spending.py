@@ -4,9 +4,10 @@ A run to which no budget applies passes through without waiting for anything.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from ripieno.domain import ids, jsons
-from ripieno.domain.budgets import Amount, Budget, Measure, OnExceeded, Raise, RunBudget, Shortage, units
+from ripieno.domain.budgets import Amount, Budget, OnExceeded, Raise, Shortage, units
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.messages import ModelRequest
@@ -14,6 +15,7 @@ from ripieno.domain.tools import ToolSpec
 from ripieno.engine.core import spending
 from ripieno.engine.core.commands import CallModel
 from ripieno.engine.core.spending import Price
+from ripieno.engine.halting import Halting
 from ripieno.engine.leg import Leg, Purse
 from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.ports import Budgets
@@ -32,6 +34,14 @@ class Overspent(Exception):
         super().__init__(detail)
         self.code = code
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What may keep any call from being made."""
+
+    halting: Halting
+    spending: "Spending"
 
 
 class Spending:
@@ -62,7 +72,7 @@ class Spending:
         return spending.within(request, tokens, price, purse.amount)
 
     async def before_tool(self, leg: Leg, key: str, spec: ToolSpec) -> None:
-        """Count the call before it is made. What an effect needs is written with its intent. Raises as `before_model`."""
+        """Count a call before it is made; an effect is written down with its intent. Raises as `before_model`."""
         budgets = self._applying(leg)
         if budgets:
             purse = await self._reserve(leg, key, budgets, spending.of_tool(spec))
@@ -78,7 +88,8 @@ class Spending:
             return Price()
         whole = await self._most_usd(model, sent, answer)
         if whole is None:
-            detail = f"no price is known for {model}, and the budget of {spending.named(usd)} is in USD: set models.prices"
+            what = f"the budget of {spending.named(usd)} is in USD"
+            detail = f"no price is known for {model}, and {what}: set one in models.prices"
             raise Overspent(UNPRICED, detail)
         return Price(await self._most_usd(model, sent, 0) or 0.0, whole)
 
@@ -132,8 +143,3 @@ class Spending:
 
 def _refusal(decision: Decision) -> str:
     return f"{decision.decided_by} allowed no more" + (f": {decision.reason}" if decision.reason else "")
-
-
-def handed_down(leg: Leg) -> tuple[RunBudget, ...]:
-    """The budgets on which a child draws beside its own: those of its parent and of all above."""
-    return tuple(leg.family)

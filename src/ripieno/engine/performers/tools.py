@@ -9,18 +9,19 @@ from pathlib import Path
 from ripieno.domain import ids, jsons
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.batches import EffectClose, Standing
+from ripieno.domain.budgets import Amount
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.tools import UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import CallEnded, PlannedCall
-from ripieno.engine.halting import Halting
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.own_tools import SOURCE, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.engine.performers.permits import Permits, Wish
 from ripieno.engine.performers.reconciling import Doubt, Reconciler
+from ripieno.engine.performers.spending import Checks, Overspent
 from ripieno.ports import Clock, Toolset
 
 MAX_ATTEMPTS = 3
@@ -59,12 +60,13 @@ class ToolPerformer:
         permits: Permits,
         people: PeoplePerformer,
         clock: Clock,
-        halting: Halting,
+        checks: Checks,
     ) -> None:
         self._tools = tools
         self._own = own
         self._permits = permits
-        self._halting = halting
+        self._halting = checks.halting
+        self._spending = checks.spending
         self._people = people
         self._clock = clock
         self._reconciler = Reconciler(tools, permits, clock, SEND_SECONDS)
@@ -86,12 +88,20 @@ class ToolPerformer:
         if permitted.spec.source == SOURCE:
             result = await self._own.perform(leg, planned.key, permitted.spec, permitted.arguments)
             return await self._record(leg, permitted, result)
-        if permitted.spec.effect is EffectClass.READ:
-            result, ms = await self._call(leg, bench, permitted)
-            return await self._record(leg, permitted, result, ms=ms)
-        if leg.run.dry_run:
+        if leg.run.dry_run and permitted.spec.effect is not EffectClass.READ:
             return await self._simulate(leg, bench, permitted)
-        return await self._act_once(leg, bench, permitted)
+        return await self._within_budget(leg, bench, permitted)
+
+    async def _within_budget(self, leg: Leg, bench: Workbench, act: _Act) -> CallEnded:
+        """Make the call, after it was counted in every budget that applies."""
+        try:
+            await self._spending.before_tool(leg, act.planned.key, act.spec)
+        except Overspent as over:
+            return await self._refuse(leg, act.planned, ToolResult(ToolStatus.OVER_BUDGET, over.detail))
+        if act.spec.effect is not EffectClass.READ:
+            return await self._act_once(leg, bench, act)
+        result, ms = await self._call(leg, bench, act)
+        return await self._record(leg, act, result, ms=ms)
 
     async def _permit(
         self, leg: Leg, bench: Workbench, planned: PlannedCall, spec: ToolSpec | None
@@ -255,8 +265,15 @@ class ToolPerformer:
             "ms": ms,
             "evidence_id": planned.evidence_id,
         }
+        leg.spent(planned.key, _used(act, result, ms))
         await leg.append(NewEntry(planned.key, EntryType.TOOL_RETURNED, body), close=close)
         return CallEnded(call, result, planned.evidence_id, ms)
+
+
+def _used(act: _Act, result: ToolResult, ms: float) -> Amount:
+    """An effect counts even if nobody knows whether it happened."""
+    none = act.spec.effect is EffectClass.READ or result.status is ToolStatus.NOT_SENT
+    return Amount.used(seconds=ms / 1000, effects=0 if none else 1)
 
 
 def _unknown(bench: Workbench, name: str) -> ToolResult:

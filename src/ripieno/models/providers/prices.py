@@ -1,6 +1,8 @@
 """List prices of hosted models, from the genai-prices snapshot that is installed; nothing is downloaded."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 
@@ -8,6 +10,49 @@ from ripieno.domain.messages import Reply
 from ripieno.domain.usage import Usage
 
 FREE = frozenset({"offline", "scripted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars for a million tokens."""
+
+    input: float
+    output: float
+
+    def of(self, sent: int, answered: int) -> float:
+        """What so many tokens cost."""
+        return (sent * self.input + answered * self.output) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """The list, with prices of one's own before it, by `provider:model`; a snapshot of a model has its model's price.
+
+    `base_urls` says which providers' requests go elsewhere than to them.
+    """
+
+    own: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    base_urls: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    async def cost_usd(self, reply: Reply) -> float:
+        """The price of a reply, see `cost_usd`."""
+        price = self._own(f"{reply.provider}:{reply.model}")
+        return await cost_usd(reply) if price is None else price.of(reply.usage.input_tokens, reply.usage.output_tokens)
+
+    async def most_usd(self, model: str, sent: int, answered: int) -> float | None:
+        """What a model asks for so many tokens, none of them cached; None where nobody knows."""
+        provider, _, name = model.partition(":")
+        if provider in FREE:
+            return 0.0
+        price = self._own(model)
+        if price is not None:
+            return price.of(sent, answered)
+        library = await asyncio.to_thread(_library)
+        return _listed(library, name, Usage(sent, answered), provider, self.base_urls.get(provider))
+
+    def _own(self, model: str) -> Price | None:
+        known = [name for name in self.own if model == name or model.startswith(f"{name}-")]
+        return self.own[max(known, key=len)] if known else None
 
 
 async def cost_usd(reply: Reply) -> float:
@@ -20,7 +65,7 @@ async def cost_usd(reply: Reply) -> float:
         return 0.0
     library = await asyncio.to_thread(_library)
     url = reply.metadata.get("base_url")
-    return _price(library, reply.model, reply.usage, reply.provider, str(url) if url else None)
+    return _listed(library, reply.model, reply.usage, reply.provider, str(url) if url else None) or 0.0
 
 
 @cache
@@ -31,7 +76,7 @@ def _library() -> ModuleType:
     return genai_prices
 
 
-def _price(library: ModuleType, model: str, usage: Usage, provider: str, base_url: str | None) -> float:
+def _listed(library: ModuleType, model: str, usage: Usage, provider: str, base_url: str | None) -> float | None:
     counted = library.Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -41,4 +86,4 @@ def _price(library: ModuleType, model: str, usage: Usage, provider: str, base_ur
     try:
         return float(library.calc_price(counted, model, **where).total_price)
     except LookupError:
-        return 0.0
+        return None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, cast
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from ripieno.domain import spelling
+from ripieno.domain.budgets import MOST, OnExceeded
 from ripieno.domain.errors import Problem
 from ripieno.domain.goals import goal_in, goal_key
 from ripieno.domain.interrupts import Decision, DecisionKind
@@ -37,11 +38,12 @@ class _Strict(BaseModel):
 
 
 class Budget(_Strict):
-    """What a run may use at most."""
+    """What a run and the runs below it may use at most; when it is spent, the run stops or asks a person for more."""
 
-    usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    tokens: int | None = Field(default=None, ge=1)
-    effects: int | None = Field(default=None, ge=0)
+    usd: float | None = Field(default=None, ge=0, le=MOST, allow_inf_nan=False)
+    tokens: int | None = Field(default=None, ge=0, le=MOST)
+    effects: int | None = Field(default=None, ge=0, le=MOST)
+    on_exceeded: OnExceeded | None = None
 
 
 class Constraints(_Strict):
@@ -55,7 +57,8 @@ class Constraints(_Strict):
     def limits(self) -> JsonObject:
         """Those that are set, by the names that the engine knows."""
         own = {"max_turns": self.max_turns, "seconds": self.seconds}
-        return {key: value for key, value in {**own, **self.budget.model_dump()}.items() if value is not None}
+        budget = self.budget.model_dump(mode="json")
+        return {key: value for key, value in {**own, **budget}.items() if value is not None}
 
 
 class Attachment(Body):

@@ -43,7 +43,8 @@ class FatalJournal:
 
     A boundary is named for what is committed: the key of the first entry of an append, `end`, `start`, `park/1` for the
     first time that a run is let go, `claim/1` for the first time that it is taken, `pump/1` for the first turn of the
-    pump that changed something, `KEY/decided` for a decision. All other methods pass through.
+    pump that changed something, `KEY/decided` for a decision, `KEY/reserved` for what was set aside in a budget. All
+    other methods pass through.
     """
 
     def __init__(self, inner: Journal, witness: Witness, places: Places, fault: Fault | None) -> None:
@@ -86,7 +87,7 @@ class FatalJournal:
             self._places.learn(child)
         for question in batch.interrupts:
             self._questions[question.id] = self._places.of(batch.run_id, question.key)
-        place = self._places.of(batch.run_id, batch.entries[0].key)
+        place = self._places.of(batch.run_id, _place(batch))
         facts = _facts(batch.run_id, batch.entries)
         return await self._commit(place, lambda: self._inner.append(batch), **facts)
 
@@ -126,6 +127,10 @@ class FatalJournal:
 def sides(place: str) -> tuple[When, ...]:
     """On which sides of a boundary a process can die. Before a claim or a pump it is after the commit before."""
     return (When.AFTER,) if place.rpartition("/")[0].endswith(("claim", "pump")) else tuple(When)
+
+
+def _place(batch: Append) -> str:
+    return batch.entries[0].key if batch.entries else f"{batch.reserves[0].key}/reserved"
 
 
 def _refused(done: object) -> bool:

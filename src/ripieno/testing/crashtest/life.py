@@ -17,9 +17,11 @@ from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import TERMINAL, Run, RunStatus
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
+from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.risk import RiskGate
 from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.ports import Clock, Journal, Records
+from ripieno.store.budgets import StoredBooks
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import EmbeddedStore, open_store
 from ripieno.testing.crashtest.attendant import ATTENDANT, Attendant
@@ -79,6 +81,7 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         operating=Operating.on(store.frames),
         definitions=GivenDefinitions([_by_hand(agent) for agent in plan.agents]),
         secrets=MemorySecrets(clock),
+        budgets=LeasedBudgets(StoredBooks(store.frames), clock),
         model=scripted if plan.model is Model.SCRIPTED else OfflineModel(),
         tools=recorders(plan.tools, schemas.check, plan.latency),
         gate=RiskGate(plan.ask_from),
