@@ -10,18 +10,6 @@ from typing import Protocol
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
 from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
 from ripieno.domain.breakers import Breaker
-from ripieno.domain.budgets import (
-    Amount,
-    Budget,
-    BudgetState,
-    Chunk,
-    Raise,
-    Reservation,
-    RunBudget,
-    Shortage,
-    Window,
-    Wish,
-)
 from ripieno.domain.dead_letters import DeadLetter, DeadLetterFilter, Replay
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
@@ -437,87 +425,6 @@ class Secrets(Protocol):
 
     async def rotate(self, principal: Principal) -> int:
         """Renew the master key and seal every secret of every tenant under it; answers how many. Raises as `value`."""
-        ...
-
-
-class Budgets(Protocol):
-    """What runs may spend, act by act. `act` is a run's id and a key."""
-
-    def applying(self, run: Run, family: Sequence[RunBudget]) -> Sequence[Budget]:
-        """The budgets on which a run draws. `family` are those of the run itself and the runs above it."""
-        ...
-
-    async def reserve(
-        self, budgets: Sequence[Budget], act: tuple[str, str], need: Amount, least: Amount
-    ) -> Sequence[Reservation] | Shortage:
-        """Set something aside in each of them: the same everywhere, `need` or what is left if that is `least`.
-
-        They are to be written with the act, then settled or abandoned.
-        """
-        ...
-
-    def settle(self, reservations: Sequence[Reservation], used: Amount) -> None:
-        """They were settled in the journal."""
-        ...
-
-    def abandon(self, reservations: Sequence[Reservation]) -> None:
-        """They may stand open in the journal, and this process does no more about them."""
-        ...
-
-    async def reserved(self, tenant: str, run_id: str) -> Sequence[Reservation]:
-        """What earlier legs of a run reserved and did not settle."""
-        ...
-
-    async def raise_by(self, more: Raise) -> None:
-        """Allow more in one window of a budget; the same raise counts once."""
-        ...
-
-
-class Books(Protocol):
-    """Budgets as they are kept. Workers lease chunks of them; what they do with a chunk the journal knows."""
-
-    async def budgets(self) -> Sequence[Budget]:
-        """Those that somebody set, of all tenants."""
-        ...
-
-    async def put(self, budget: Budget) -> Budget:
-        """Set one, in place of what was set for its scope and window before."""
-        ...
-
-    async def remove(self, tenant: str, scope: str, window: Window, by: str) -> None:
-        """Remove one. Raises `NotFound`."""
-        ...
-
-    async def states(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
-        """How these stand now, in their order."""
-        ...
-
-    async def raise_by(self, more: Raise) -> None:
-        """Allow more in one window of a budget; nothing happens when this was done before."""
-        ...
-
-    async def reserved(self, tenant: str, run_id: str) -> Sequence[Reservation]:
-        """The reservations of a run that are not settled."""
-        ...
-
-    async def lease(self, wish: Wish, holder: str) -> Chunk | Shortage | None:
-        """Take a part of a budget, or hear why there is too little; None when it limits nothing any more."""
-        ...
-
-    async def give_back(self, chunk_id: str) -> None:
-        """Close a chunk of which nothing is reserved by this process any more."""
-        ...
-
-    async def shrink(self, chunk_id: str, keep: Amount) -> None:
-        """Give back what of a chunk is over `keep`."""
-        ...
-
-    async def renew(self, chunk_ids: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
-        """Say that their holder lives: which of them it still has, and which of those others wait for."""
-        ...
-
-    async def reclaim(self, seconds: float) -> int:
-        """Take the chunks that nobody has confirmed for so long; answers how many."""
         ...
 
 

@@ -18,7 +18,8 @@ from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
-from ripieno.ports import Books, Clock, DeadLetters, Dispatch, Halts, History, Journal, Outbox, Records, Replies
+from ripieno.governance.budgets import Books
+from ripieno.ports import Clock, DeadLetters, Dispatch, Halts, History, Journal, Outbox, Records, Replies
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.dispatch_local import LocalDispatch

@@ -1,19 +1,20 @@
 """One worker's turn at one run: what the journal holds, and the only way to add to it."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
-from ripieno.domain.budgets import Amount, OnExceeded, Reservation, RunBudget, Settlement
+from ripieno.domain.budgets import Amount, Budget, OnExceeded, Raise, Reservation, RunBudget, Settlement, Shortage
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import EntryType, InboxRow, NewEntry
 from ripieno.domain.interrupts import Interrupt, InterruptStatus, NewInterrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunStatus
 from ripieno.engine.core import standing
-from ripieno.ports import Budgets, Journal
+from ripieno.ports import Journal
 
 
 class Blocked(Exception):
@@ -24,6 +25,39 @@ class Blocked(Exception):
         self.status = status
         self.waits = tuple(waits)
         self.wake_at = wake_at
+
+
+class Budgets(Protocol):
+    """What runs may spend, act by act. `act` is a run's id and a key."""
+
+    def applying(self, run: Run, family: Sequence[RunBudget]) -> Sequence[Budget]:
+        """The budgets on which a run draws. `family` are those of the run itself and the runs above it."""
+        ...
+
+    async def reserve(
+        self, budgets: Sequence[Budget], act: tuple[str, str], need: Amount, least: Amount
+    ) -> Sequence[Reservation] | Shortage:
+        """Set something aside in each of them: the same everywhere, `need` or what is left if that is `least`.
+
+        They are to be written with the act, then settled or abandoned.
+        """
+        ...
+
+    def settle(self, reservations: Sequence[Reservation], used: Amount) -> None:
+        """They were settled in the journal."""
+        ...
+
+    def abandon(self, reservations: Sequence[Reservation]) -> None:
+        """They may stand open in the journal, and this process does no more about them."""
+        ...
+
+    async def reserved(self, tenant: str, run_id: str) -> Sequence[Reservation]:
+        """What earlier legs of a run reserved and did not settle."""
+        ...
+
+    async def raise_by(self, more: Raise) -> None:
+        """Allow more in one window of a budget; the same raise counts once."""
+        ...
 
 
 @dataclass(slots=True)

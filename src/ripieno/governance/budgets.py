@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from ripieno.domain import ids
 from ripieno.domain.budgets import (
@@ -31,7 +32,7 @@ from ripieno.domain.budgets import (
 )
 from ripieno.domain.errors import StoreBusy
 from ripieno.domain.runs import Run
-from ripieno.ports import Books, Clock
+from ripieno.ports import Clock
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,54 @@ PATIENCE_SECONDS = 30.0
 """How long an act waits for others to give back what they do not need."""
 
 LOOK_SECONDS = 0.25
+
+
+class Books(Protocol):
+    """Budgets as they are kept. Workers lease chunks of them; what they do with a chunk the journal knows."""
+
+    async def budgets(self) -> Sequence[Budget]:
+        """Those that somebody set, of all tenants."""
+        ...
+
+    async def put(self, budget: Budget) -> Budget:
+        """Set one, in place of what was set for its scope and window before."""
+        ...
+
+    async def remove(self, tenant: str, scope: str, window: Window, by: str) -> None:
+        """Remove one. Raises `NotFound`."""
+        ...
+
+    async def states(self, budgets: Sequence[Budget]) -> Sequence[BudgetState]:
+        """How these stand now, in their order."""
+        ...
+
+    async def raise_by(self, more: Raise) -> None:
+        """Allow more in one window of a budget; nothing happens when this was done before."""
+        ...
+
+    async def reserved(self, tenant: str, run_id: str) -> Sequence[Reservation]:
+        """The reservations of a run that are not settled."""
+        ...
+
+    async def lease(self, wish: Wish, holder: str) -> Chunk | Shortage | None:
+        """Take a part of a budget, or hear why there is too little; None when it limits nothing any more."""
+        ...
+
+    async def give_back(self, chunk_id: str) -> None:
+        """Close a chunk of which nothing is reserved by this process any more."""
+        ...
+
+    async def shrink(self, chunk_id: str, keep: Amount) -> None:
+        """Give back what of a chunk is over `keep`."""
+        ...
+
+    async def renew(self, chunk_ids: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Say that their holder lives: which of them it still has, and which of those others wait for."""
+        ...
+
+    async def reclaim(self, seconds: float) -> int:
+        """Take the chunks that nobody has confirmed for so long; answers how many."""
+        ...
 
 
 @dataclass(slots=True)
@@ -71,7 +120,7 @@ class _Held:
 
 
 class LeasedBudgets:
-    """`ports.Budgets`. `defaults` come from the settings and hold for every tenant that has set nothing else."""
+    """The engine's `Budgets`. `defaults` come from the settings and hold for every tenant that has set nothing else."""
 
     def __init__(self, books: Books, clock: Clock, defaults: Sequence[Budget] = ()) -> None:
         self._books = books

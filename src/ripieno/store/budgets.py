@@ -77,7 +77,7 @@ WHERE tenant = :tenant AND run_id = :run_id AND state = 'open' ORDER BY key, sco
 
 
 class StoredBooks:
-    """`ports.Books` on either database."""
+    """The `Books` of budgets on either database."""
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames

@@ -1,4 +1,4 @@
-"""Budgets without a database: `ports.Books` over what `MemoryJournal` remembers."""
+"""Budgets without a database: The `Books` of budgets over what `MemoryJournal` remembers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,6 +1,7 @@
 """Runs under budgets, on the real engine: counted before each act, shared by a family, raised by a person."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,20 @@ import pytest
 from ripieno import bootstrap
 from ripieno.bootstrap import Platform
 from ripieno.domain.agents import AgentDefinition
-from ripieno.domain.budgets import NOTHING, Amount, Budget, Caps, OnExceeded, Window
+from ripieno.domain.budgets import NOTHING, Amount, Budget, Caps, OnExceeded, Raise, Window
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.entries import EntryType
 from ripieno.domain.filters import RunFilter
-from ripieno.domain.interrupts import DecisionKind, InterruptKind
+from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.messages import ModelRequest, Reply
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import TERMINAL, ExitReason, Run, RunStatus
 from ripieno.domain.usage import Usage
 from ripieno.engine.api import StartRun
 from ripieno.engine.worker import Options
+from ripieno.governance.budgets import LeasedBudgets
+from ripieno.testing.memory_books import MemoryBooks
+from ripieno.testing.memory_state import Memory
 from ripieno.testing.platform import in_memory
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says
@@ -66,7 +70,7 @@ async def test_a_run_under_no_budget_writes_nothing_about_one(make: Any):
 
 
 @pytest.mark.parametrize("limits", [{"tokens": 0}, {"usd": 0, "tokens": 5}])
-async def test_a_budget_of_zero_ends_a_run_before_its_first_call(make: Any, limits: dict[str, float]):
+async def test_a_budget_of_zero_ends_a_run_before_its_first_call(make: Any, limits: dict[str, Any]):
     bench = await make([says("never")])
     await put(bench, budget(**limits))
     run = await bench.ended(await bench.start())
@@ -200,25 +204,29 @@ async def test_a_person_allows_no_more(make: Any, kind: DecisionKind, fields: di
     assert bench.model.requests == []
 
 
-async def test_who_sets_the_budget_back_meanwhile_has_the_last_word(make: Any):
-    bench = await make([says("never")])
+class TakenBack(LeasedBudgets):
+    """Whenever somebody raises a budget, somebody else sets it back."""
+
+    async def raise_by(self, more: Raise) -> None:
+        await super().raise_by(more)
+        await self.put(more.budget)
+
+
+async def test_who_sets_the_budget_back_meanwhile_has_the_last_word(tmp_path: Path):
+    fake = in_memory(ScriptedModel([]), RecordingTools({}), [AgentDefinition(name="clerk")], tmp_path)
+    clock = fake.ports.clock
+    budgets = TakenBack(MemoryBooks(Memory(), clock), clock)
     asking = budget(on_exceeded=OnExceeded.ASK, tokens=0)
-    await put(bench, asking)
-    run = await bench.start()
-    interrupt = await bench.asked(run)
-    await bench.platform.engine.pause(ALICE, run.id)
-    await bench.decide(interrupt, DecisionKind.APPROVE, amount=100_000)
-    books = bench.platform.ports.budgets
-
-    async def and_take_it_back(more: Any) -> None:
-        await type(books).raise_by(books, more)
-        await put(bench, asking)
-
-    books.raise_by = and_take_it_back
-    await bench.platform.engine.resume(ALICE, run.id)
-    run = await bench.ended(run)
+    await budgets.put(asking)
+    async with bootstrap.running(bootstrap.assemble(replace(fake.ports, budgets=budgets), Options())) as platform:
+        run = await platform.engine.start(StartRun("go", agent="clerk"), ALICE)
+        await platform.engine.wait("default", run.id, 20)
+        asked = await platform.engine.open_interrupt("default", run.id, None, None)
+        await platform.engine.decide(ALICE, asked.id, Decision(DecisionKind.APPROVE, "bob", amount=100_000))
+        async with asyncio.timeout(20):
+            while (run := await platform.engine.wait("default", run.id, 5)).status not in TERMINAL:
+                pass
     assert run.exit_reason is ExitReason.BUDGET_EXCEEDED
-    assert bench.model.requests == []
 
 
 # -- families --------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class Office:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.store = MemoryStore(self.clock, LocalDispatch())
-        self.books = Frail(self.store.books)
+        self.books: Any = Frail(self.store.books)
         self.run = self.of_run("run_1")
 
     def process(self, *defaults: Budget) -> LeasedBudgets:

@@ -16,9 +16,8 @@ from ripieno.engine.core import spending
 from ripieno.engine.core.commands import CallModel
 from ripieno.engine.core.spending import Price
 from ripieno.engine.halting import Halting
-from ripieno.engine.leg import Leg, Purse
+from ripieno.engine.leg import Budgets, Leg, Purse
 from ripieno.engine.performers.people import PeoplePerformer, Question
-from ripieno.ports import Budgets
 
 MostUsd = Callable[[str, int, int], Awaitable[float | None]]
 """What a model asks for so many tokens in and out, in dollars; None where no price is known."""
@@ -45,7 +44,7 @@ class Checks:
 
 
 class Spending:
-    """Between the performers and `ports.Budgets`."""
+    """Between the performers and the budgets."""
 
     def __init__(self, budgets: Budgets, most_usd: MostUsd, people: PeoplePerformer) -> None:
         self._budgets = budgets

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,10 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 ASK = ModelRequest("m", (SystemMessage("x" * 20), UserMessage("y" * 30)), timeout=60)
 
 
-def short(**fields: object) -> Shortage:
+def short(**fields: Any) -> Shortage:
     day = Budget("acme", "agent:teller", Window.DAY, Caps(usd=10**9))
     usual = Shortage(day, SINCE, Measure.USD, 10**9, 9 * 10**8, 0, 2 * 10**8)
-    return replace(usual, **fields)  # pyright: ignore[reportArgumentType]
+    return replace(usual, **fields)
 
 
 def test_an_estimate_is_half_the_bytes_and_something_for_each_message():
