@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
-import httpx2
-
 from ripieno import __version__
 from ripieno.clock import SystemClock
 from ripieno.domain.breakers import BreakerRules
@@ -25,7 +23,7 @@ from ripieno.engine.opening import Opening, Surroundings
 from ripieno.engine.past.past import Past
 from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
-from ripieno.engine.performers.own_tools import RESERVED, OwnToolPerformer
+from ripieno.engine.performers.own_tools import OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer
 from ripieno.engine.performers.permits import Permits
 from ripieno.engine.performers.spending import Checks, MostUsd, Spending
@@ -44,16 +42,9 @@ from ripieno.governance.keyring import FileKeyring, GivenKeyring, Keyring, NoKey
 from ripieno.governance.risk import RiskGate
 from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
 from ripieno.integrations.brokers.opening import open_dispatch
-from ripieno.models.broken import BrokenModel
-from ripieno.models.directory import ModelDirectory
-from ripieno.models.priced import PricedModel
-from ripieno.models.providers.offline.model import OfflineModel
-from ripieno.models.providers.openai.model import OpenAIModel
-from ripieno.models.providers.prices import Price, PriceList
-from ripieno.models.retried import RetriedModel
+from ripieno.models.providers.prices import PriceList
 from ripieno.observability import logs
 from ripieno.ports import (
-    Breakers,
     Clock,
     DeadLetters,
     Definitions,
@@ -70,10 +61,11 @@ from ripieno.ports import (
     Secrets,
     Toolset,
 )
+from ripieno.rings import price_list, ringed_models, ringed_tools
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
-from ripieno.settings import OPENAI_URL, Settings
+from ripieno.settings import Settings
 from ripieno.store.breakers import StoredBreakers
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
@@ -86,18 +78,8 @@ from ripieno.store.portable.frame import Frames
 from ripieno.store.schedules import StoredSchedules
 from ripieno.store.secrets import StoredSecrets
 from ripieno.tools import schemas
-from ripieno.tools.bounded import BoundedToolset
-from ripieno.tools.builtin.catalogue import builtin_toolsets
-from ripieno.tools.egress.guard import guarded_client, prove
-from ripieno.tools.egress.policy import EgressPolicy
-from ripieno.tools.functions import FunctionToolset
-from ripieno.tools.mcp import config as mcp_config
-from ripieno.tools.mcp.toolset import McpToolset
 from ripieno.tools.names import select
-from ripieno.tools.registry import ToolRegistry
 from ripieno.tools.scrubbed import ScrubbedToolset
-from ripieno.tools.timed import TimedToolset
-from ripieno.tools.validated import ValidatedToolset
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +242,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         scrubber = Scrubber()
         breakers = StoredBreakers(store.frames, clock, BreakerRules())
         logs.scrub_with(scrubber.text)
-        prices = _prices(settings)
+        prices = price_list(settings)
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(_keyring(settings))), scrubber)
         ports = Ports(
@@ -274,8 +256,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             definitions=definitions,
             secrets=secrets,
             budgets=budgets,
-            model=extras.model or await _models(settings, prices, clock, breakers, stack),
-            tools=ScrubbedToolset(await _tools(settings, extras.toolsets, clock, stack), scrubber.value),
+            model=extras.model or await ringed_models(settings, prices, clock, breakers, stack),
+            tools=ScrubbedToolset(await ringed_tools(settings, extras.toolsets, clock, stack), scrubber.value),
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,
             workspaces=settings.data / "workspaces",
@@ -452,55 +434,6 @@ def _asked_to_stop() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return stop
-
-
-# -- rings, outermost first ------------------------------------------------------------------------------------------
-
-
-def _prices(settings: Settings) -> PriceList:
-    own = {name: Price(price.input, price.output) for name, price in settings.models.prices.items()}
-    return PriceList(own, {} if settings.openai.base_url == OPENAI_URL else {"openai": settings.openai.base_url})
-
-
-async def _models(
-    settings: Settings, prices: PriceList, clock: Clock, breakers: Breakers, stack: AsyncExitStack
-) -> Model:
-    """directory(priced(broken(retried(provider)))) for each provider that has credentials."""
-    providers: dict[str, Model] = {"offline": OfflineModel()}
-    if settings.openai.configured:
-        url = httpx2.URL(settings.openai.base_url)
-        origin = f"{url.scheme}://{url.netloc.decode()}"
-        policy = EgressPolicy(allow_domains=(), allow_origins=(origin,), max_bytes=None, total_timeout=None)
-        client = await stack.enter_async_context(guarded_client(policy))
-        key = settings.openai.api_key
-        provider = OpenAIModel(client, key.get_secret_value() if key else "none", settings.openai.base_url)
-        retried = RetriedModel(provider, clock, settings.models.attempts)
-        providers["openai"] = PricedModel(BrokenModel(retried, breakers), prices.cost_usd)
-    return ModelDirectory(providers)
-
-
-async def _tools(settings: Settings, extra: Mapping[str, Toolset], clock: Clock, stack: AsyncExitStack) -> Toolset:
-    """registry(bounded(timed(validated(toolset)))) for each toolset, so that a slow one delays no other."""
-    egress = settings.tools.egress
-    policy = EgressPolicy(
-        allow_domains=egress.allow_domains,
-        deny_domains=egress.deny_domains,
-        allow_origins=egress.allow_origins,
-        max_bytes=egress.max_bytes,
-    )
-    client = await stack.enter_async_context(guarded_client(policy))
-    await prove(client)
-    toolsets: dict[str, Toolset] = {**builtin_toolsets(client, clock), **extra}
-    for name, server in mcp_config.load(settings.config / "mcp_servers.yaml").items():
-        if name in toolsets or name in RESERVED:
-            raise Invalid(f"the MCP server {name} has the name of another toolset")
-        toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
-    limit = settings.tools.result_bytes
-    ringed = {
-        name: BoundedToolset(TimedToolset(ValidatedToolset(toolset, schemas.check), clock), limit)
-        for name, toolset in toolsets.items()
-    }
-    return ToolRegistry(ringed, [name for name, toolset in toolsets.items() if isinstance(toolset, FunctionToolset)])
 
 
 @asynccontextmanager
