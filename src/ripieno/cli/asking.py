@@ -2,18 +2,25 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from ripieno.cli.story import Question
 from ripieno.cli.wording import clean, count
-from ripieno.domain.interrupts import InterruptKind
+from ripieno.domain.interrupts import InterruptKind, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
 
 SHOWN_LINES = 12
 
+ASKED = {
+    InterruptKind.APPROVAL: "for your approval",
+    InterruptKind.BUDGET: "for more budget",
+    InterruptKind.QUESTION: "for an answer",
+    InterruptKind.UNKNOWN_EFFECT: "whether a call took effect",
+}
+
 PROMPTS = {
     InterruptKind.APPROVAL: "Allow it? [y]es  [n]o (n REASON)  [e]dit  [v]iew all: ",
-    InterruptKind.BUDGET: "Allow it? [y]es  [n]o (n REASON)  [v]iew all: ",
+    InterruptKind.BUDGET: "Allow it? [y]es (y AMOUNT)  [n]o (n REASON)  [v]iew all: ",
     InterruptKind.QUESTION: "Your answer: ",
     InterruptKind.UNKNOWN_EFFECT: "Did it happen? [c]ommitted, it did  [r]etry it  [a]bandon it  [v]iew all: ",
 }
@@ -77,9 +84,33 @@ def card(question: Question, *, whole: bool = False) -> Card:
     found.append(("risk", question.risk))
     if question.reasons:
         found.append(("why asked", clean("\n".join(question.reasons))))
-    what = {InterruptKind.APPROVAL: "your approval", InterruptKind.BUDGET: "more budget"}
-    asked = what.get(InterruptKind(question.kind), "an answer")
-    return Card(f"{question.agent} asks for {asked}  ({question.id})", found)
+    found += _terms(question.terms)
+    found += _options(question)
+    asked = ASKED[InterruptKind(question.kind)]
+    return Card(f"{question.agent} asks {asked}  ({question.id})", found)
+
+
+def _terms(terms: JsonObject) -> list[tuple[str, str]]:
+    """What is unusual about how this may be decided."""
+    found: list[tuple[str, str]] = []
+    required = int(terms.get("required", 1))
+    assignees: list[str] = terms.get("assignees") or []
+    if required > 1:
+        found.append(("needs", count(required, "approval")))
+    if terms.get("exclude_requester"):
+        found.append(("not by", "whoever started the run"))
+    if assignees:
+        found.append(("put to", clean(", ".join(assignees))))
+    return found
+
+
+def _options(question: Question) -> list[tuple[str, str]]:
+    """What can be answered: words with their meanings, or only words."""
+    options: Json = question.request.get("options") or []
+    if isinstance(options, dict):
+        return [(clean(word), clean(str(meaning))) for word, meaning in cast("JsonObject", options).items()]
+    words = ", ".join(map(str, cast("list[Json]", options)))
+    return [("answers", clean(words))] if words else []
 
 
 def _value(value: Json, *, whole: bool) -> str:
@@ -88,6 +119,17 @@ def _value(value: Json, *, whole: bool) -> str:
     if whole or len(lines) <= SHOWN_LINES:
         return "\n".join(lines)
     return "\n".join([*lines[:SHOWN_LINES], f"… {count(len(lines) - SHOWN_LINES, 'more line')} (v shows all)"])
+
+
+def is_open(interrupt: JsonObject) -> bool:
+    """Whether an interrupt, as the API shows it, still waits for somebody's word."""
+    return interrupt.get("status") == InterruptStatus.PENDING
+
+
+def progress(interrupt: JsonObject) -> str:
+    """How far an approval has come that needs several people."""
+    have, need = len(interrupt["votes"]), int(interrupt["required_approvals"])
+    return f"{interrupt['id']} has {have} of {count(need, 'approval')}; it waits for other people"
 
 
 def read(kind: str, line: str) -> Answer:
@@ -101,7 +143,18 @@ def read(kind: str, line: str) -> Answer:
         return _fate(word.lower(), rest)
     if kind == InterruptKind.APPROVAL and word.lower() in {"e", "edit"}:
         return Edit(rest.strip())
+    if kind == InterruptKind.BUDGET and word.lower() in {"y", "yes"} and rest.strip():
+        return _raise(rest)
     return _permission(word.lower(), rest)
+
+
+def _raise(text: str) -> Answer:
+    first, _, reason = text.strip().partition(" ")
+    try:
+        amount = float(first)
+    except ValueError:
+        return Decide(_with_reason("approve", text))
+    return Decide({**_with_reason("approve", reason), "amount": amount})
 
 
 def _permission(word: str, reason: str) -> Answer:

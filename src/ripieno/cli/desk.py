@@ -10,6 +10,9 @@ from ripieno.cli.screens import Screen
 from ripieno.cli.story import Question, Story
 from ripieno.domain.interrupts import InterruptKind
 
+FOR_OTHERS = frozenset({"own_request", "not_assignee", "already_voted"})
+"""Refusals that say that somebody else must decide."""
+
 OVERTAKEN = frozenset({"already_decided", "interrupt_expired", "run_ended"})
 ASK_AGAIN = frozenset({"invalid", "invalid_arguments"})
 BY_FLAG = "approved beforehand by --yes"
@@ -24,6 +27,8 @@ class Desk:
         self._yes = yes
         self._person = person
         self._sent: set[str] = set()
+        self._left: set[str] = set()
+        """What waits for others, after all that can be said here."""
         self._asked: Question | None = None
 
     @property
@@ -76,7 +81,7 @@ class Desk:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _open(self, story: Story) -> list[Question]:
-        return [question for question in story.pending if question.id not in self._sent]
+        return [question for question in story.pending if question.id not in self._sent | self._left]
 
     def _put(self, question: Question, *, whole: bool = False) -> None:
         self._screen.say(asking.card(question, whole=whole).text())
@@ -98,17 +103,27 @@ class Desk:
         await self.look(story)
 
     async def _send(self, question: Question, body: dict[str, object]) -> bool:
-        """Send a decision; False when somebody else was first."""
+        """Send a decision; False when it does not count: somebody else was first, or must decide."""
         self._sent.add(question.id)
         try:
-            await self._api.post(f"/v1/interrupts/{question.id}/decide", body)
+            decided = await self._api.post(f"/v1/interrupts/{question.id}/decide", body)
         except Stop as stop:
             if stop.code in OVERTAKEN:
                 self._screen.say("; ".join(stop.sentences))
                 return False
             self._sent.discard(question.id)
+            if stop.code in FOR_OTHERS:
+                self._leave(question, "; ".join(stop.sentences))
+                return False
             raise
+        if asking.is_open(decided):
+            self._sent.discard(question.id)
+            self._leave(question, asking.progress(decided))
         return True
+
+    def _leave(self, question: Question, why: str) -> None:
+        self._left.add(question.id)
+        self._screen.say(why)
 
     async def _edit(self, question: Question) -> str:
         try:

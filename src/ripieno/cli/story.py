@@ -49,6 +49,7 @@ class Question:
     risk: str
     reasons: tuple[str, ...]
     at: datetime
+    terms: JsonObject = field(default_factory=dict[str, Json])
     decision: JsonObject | None = None
 
     @property
@@ -200,6 +201,7 @@ def _asked(story: Story, work: Work, event: Event) -> None:
         risk=body["risk"],
         reasons=tuple(body["reasons"]),
         at=event.at,
+        terms=body.get("terms") or {},
     )
 
 

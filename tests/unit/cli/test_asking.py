@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ripieno.cli.asking import Answer, Decide, Edit, Unclear, View, card, read, read_arguments
@@ -23,6 +25,8 @@ def question(kind: str = "approval", /, **request: object) -> Question:
         ("approval", "yep\n", Unclear("please answer y or n")),
         ("budget", "y\n", Decide({"decision": "approve"})),
         ("budget", "e\n", Unclear("please answer y or n")),
+        ("budget", "y 2.5 for the rest\n", Decide({"decision": "approve", "reason": "for the rest", "amount": 2.5})),
+        ("budget", "y as usual\n", Decide({"decision": "approve", "reason": "as usual"})),
         ("question", "the blue one\n", Decide({"decision": "answer", "answer": "the blue one"})),
         ("question", "v\n", Decide({"decision": "answer", "answer": "v"})),
         ("question", "\n", Unclear("an answer is needed")),
@@ -61,6 +65,24 @@ def test_a_card_shows_what_is_decided():
         "  risk       high\n"
         "  why asked  it writes"
     )
+
+
+def test_a_card_says_who_must_decide_and_what_can_be_answered():
+    options = {"committed": "It happened.", "retry": "It did not."}
+    terms = {"required": 2, "exclude_requester": True, "assignees": ["dana", "role:finance"]}
+    shown = card(replace(question("unknown_effect", tool="shop.pay", options=options), terms=terms)).text()
+    assert shown == (
+        "\nexecutor asks whether a call took effect  (apr_1)\n"
+        "  tool       shop.pay\n"
+        "  risk       high\n"
+        "  why asked  it writes\n"
+        "  needs      2 approvals\n"
+        "  not by     whoever started the run\n"
+        "  put to     dana, role:finance\n"
+        "  committed  It happened.\n"
+        "  retry      It did not."
+    )
+    assert "  answers    red, blue" in card(question("question", question="Which?", options=["red", "blue"])).text()
 
 
 def test_long_texts_are_cut_until_all_is_asked_for():

@@ -175,6 +175,30 @@ async def test_a_question_that_is_decided_elsewhere_is_taken_back():
     assert office.sent == []
 
 
+@pytest.mark.parametrize("code", ["own_request", "not_assignee", "already_voted"])
+async def test_what_others_must_decide_is_left_to_them(code: str):
+    office = Office(problem(403, code))
+    story = waiting()
+    await office.desk.look(story)
+    await office.desk.hear("y\n", story)
+    assert office.screen.said[-1] == f"it is {code}"
+    assert not office.screen.hidden
+    said = len(office.screen.said)
+    await office.desk.look(story)
+    assert len(office.screen.said) == said
+    await office.desk.hear("", story)
+    assert office.desk.helpless(story)
+
+
+async def test_an_approval_that_is_not_enough_waits_for_others():
+    counted = {"id": "apr_1", "status": "pending", "votes": [{"by": "local"}], "required_approvals": 2}
+    office = Office(lambda _: httpx2.Response(200, json=counted), yes=True, person=False)
+    story = waiting()
+    await office.desk.look(story)
+    assert office.screen.said[0] == "apr_1 has 1 of 2 approvals; it waits for other people"
+    assert office.desk.helpless(story)
+
+
 async def test_a_refusal_that_no_answer_mends_ends_the_command():
     office = Office(problem(401, "unauthenticated"))
     story = waiting()

@@ -92,7 +92,7 @@ async def open_door(
     *,
     agents: Sequence[JsonObject] = AGENTS,
     works: bool = True,
-    access: tuple[str, Mode, str | None] = ("127.0.0.1", "auto", None),
+    access: tuple[str, Mode, str | None] | StaticAccess = ("127.0.0.1", "auto", None),
     **config: Any,
 ) -> AsyncGenerator[Door]:
     """Open it. Every conversation plays the script from its start; with `works` false, runs stay queued."""
@@ -102,7 +102,7 @@ async def open_door(
     definitions = [AgentDefinition.model_validate(agent) for agent in agents]
     with TemporaryDirectory() as folder:
         platform = in_memory(model, recording, definitions, Path(folder))
-        services = services_of(platform, StaticAccess(*access), **config)
+        services = services_of(platform, StaticAccess(*access) if isinstance(access, tuple) else access, **config)
         app = create_app(services)
         async with client_of(app) as client:
             door = Door(client, app, services, platform, model, recording)

@@ -13,7 +13,7 @@ from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.naming import run_named
 from ripieno.cli.wording import arguments as shortly
 from ripieno.domain import halts, ids
-from ripieno.domain.interrupts import InterruptKind
+from ripieno.domain.interrupts import ALLOWED_DECISIONS, InterruptKind
 from ripieno.domain.jsons import JsonObject
 
 Wanted = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run (`last` works) or of what it asks (apr_…).")]
@@ -25,22 +25,23 @@ def approve(
     run: Wanted,
     reason: Reason = None,
     edited: Annotated[str | None, typer.Option("--arguments", help="Other arguments for the call, as JSON.")] = None,
+    amount: Annotated[float | None, typer.Option("--amount", help="How much more, of the budget.")] = None,
     *,
     where: Where,
 ) -> Task:
-    """Allow the tool call that a run waits with."""
-    body: JsonObject = {"decision": "approve"}
+    """Allow what a run waits with: a tool call, or more budget."""
+    body: JsonObject = {"decision": "approve"} if amount is None else {"decision": "approve", "amount": amount}
     if edited is not None:
         read = asking.read_arguments(edited)
         if isinstance(read, Unclear):
             raise Stop(Exit.USAGE, "usage", f"--arguments: {read.why}")
-        body = read.body
+        body = {**body, **read.body}
     return _decide(run, {**body, "reason": reason}, where)
 
 
 @command(keeps=True)
 def deny(run: Wanted, reason: Reason = None, *, where: Where) -> Task:
-    """Refuse the tool call that a run waits with.
+    """Refuse what a run waits with.
 
     The run is told, and goes on without it.
     """
@@ -49,25 +50,35 @@ def deny(run: Wanted, reason: Reason = None, *, where: Where) -> Task:
 
 @command(keeps=True)
 def answer(
-    run: Wanted, text: Annotated[str, typer.Argument(metavar="ANSWER", help="What to answer.")], *, where: Where
+    run: Wanted,
+    text: Annotated[str, typer.Argument(metavar="ANSWER", help="What to answer.")],
+    result: Annotated[str | None, typer.Option("--result", help="What the call answered, for `committed`.")] = None,
+    reason: Reason = None,
+    *,
+    where: Where,
 ) -> Task:
     """Answer the question that a run waits with.
 
-    For a call of which nobody knows whether it happened, the answer is `committed`, `retry` or `abandon`.
+    Where nobody knows whether a call took effect, the answer is `committed` (it happened), `retry` (it did not: make it
+    again) or `abandon` (leave it).
     """
-    return _decide(run, {"decision": "answer", "answer": text}, where)
+    body: JsonObject = {"decision": "answer", "answer": text, "reason": reason}
+    return _decide(run, body if result is None else {**body, "result": result}, where)
 
 
 def _decide(name: str, body: JsonObject, where: Where) -> Task:
     async def task(api: Api) -> Exit:
-        asked = await _asked(api, name)
-        sent = _fitting(asked, body)
+        asked = await asked_by(api, name)
+        sent = fitting(asked, body)
         decided: JsonObject = await api.post(f"/v1/interrupts/{asked['interrupt_id']}/decide", sent)
         if not where.json:
             request = asked["request"]
             about = f"{request['tool']} {shortly(request.get('arguments') or {})}" if "tool" in request else ""
-            print_line(f"{decided['status']} {asked['interrupt_id']} of {asked['run_id']}: {about}".removesuffix(": "))
-        if not api.here:
+            what = "approval counted for" if asking.is_open(decided) else decided["status"]
+            print_line(f"{what} {asked['interrupt_id']} of {asked['run_id']}: {about}".removesuffix(": "))
+            if asking.is_open(decided):
+                print_line(asking.progress(decided))
+        if asking.is_open(decided) or not api.here:
             if where.json:
                 print_json(decided)
             return Exit.COMPLETED
@@ -78,7 +89,7 @@ def _decide(name: str, body: JsonObject, where: Where) -> Task:
     return task
 
 
-async def _asked(api: Api, name: str) -> JsonObject:
+async def asked_by(api: Api, name: str) -> JsonObject:
     """What is meant: an interrupt by its id, or the only one that a run and the runs below it have open."""
     if name.startswith(f"{ids.APPROVAL}_"):
         found: JsonObject = await api.get(f"/v1/interrupts/{name}")
@@ -93,8 +104,12 @@ async def _asked(api: Api, name: str) -> JsonObject:
     return waiting[0]
 
 
-def _fitting(asked: JsonObject, body: JsonObject) -> JsonObject:
-    """The fate of a lost call is answered by its name."""
-    if asked["kind"] == InterruptKind.UNKNOWN_EFFECT and body["decision"] == "answer":
-        return {"decision": body["answer"]}
-    return body
+def fitting(asked: JsonObject, body: JsonObject) -> JsonObject:
+    """The fate of a lost call is answered by its name. Raises `Stop` for a word that is none."""
+    if asked["kind"] != InterruptKind.UNKNOWN_EFFECT or body["decision"] != "answer":
+        return body
+    fate = str(body["answer"]).lower()
+    if fate not in ALLOWED_DECISIONS[InterruptKind.UNKNOWN_EFFECT]:
+        words = "committed (it happened), retry (it did not: make it again) or abandon (leave it)"
+        raise Stop(Exit.USAGE, "invalid", f"nobody knows whether this call took effect; answer {words}")
+    return {"decision": fate, "reason": body["reason"], "result": body.get("result")}

@@ -90,9 +90,8 @@ async def decide_approval(interrupt_id: str, body: DecideRequest, services: Serv
 @router.post("/interrupts/{interrupt_id}/delegate", response_model=InterruptView)
 async def delegate_interrupt(interrupt_id: str, body: DelegateRequest, services: Served, principal: Caller) -> Response:
     """Put the question to others: in one's own place or, by an admin, in place of all."""
-    to = body.names()
-    services.access.must_know(to, principal.tenant)
-    return answers.json(InterruptView.of(await services.engine.delegate(principal, interrupt_id, to)))
+    services.access.must_know(body.to, principal.tenant)
+    return answers.json(InterruptView.of(await services.engine.delegate(principal, interrupt_id, body.to)))
 
 
 @router.post("/approvals/{interrupt_id}/delegate", response_model=InterruptView)

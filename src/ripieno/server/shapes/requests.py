@@ -230,14 +230,12 @@ class DecideRequest(Body):
 class DelegateRequest(Body):
     """Whom to put a question to: a name or `role:NAME`, or several."""
 
-    to: Assignee | list[Assignee]
+    to: list[Assignee] = Field(min_length=1, max_length=20)
 
-    def names(self) -> list[str]:
-        """Those who are asked now. Raises `ServerProblem` where that is nobody."""
-        names = [self.to] if isinstance(self.to, str) else self.to
-        if not names:
-            raise ServerProblem("invalid", "say whom to ask", [Problem("/to", "a name is needed")])
-        return names
+    @field_validator("to", mode="before")
+    @classmethod
+    def _one_or_several(cls, to: Any) -> Any:
+        return [to] if isinstance(to, str) else to
 
 
 class ToolCallRequest(Body):
