@@ -147,10 +147,8 @@ class Journal(Protocol):
         """Take the word of somebody with these roles; where it settles the interrupt, tell the run, in one transaction.
 
         Raises:
-            NotFound: No such interrupt.
-            AlreadyDecided: Somebody was first, or the run ended.
-            InterruptExpired: Too late.
-            Invalid: The decision does not fit the interrupt.
+            NotFound, Invalid: No such interrupt; the decision does not fit it.
+            AlreadyDecided, InterruptExpired: Too late, or the run ended.
             NotAssignee, OwnRequest, AlreadyVoted: It is not for this person to say.
         """
         ...

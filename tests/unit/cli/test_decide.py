@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ripieno.cli.commands.decide import fitting
+from ripieno.cli.commands.decide import fitting, read_result
 from ripieno.cli.exits import Stop
 
 
@@ -29,3 +29,8 @@ def test_another_word_is_told_what_can_be_said():
         fitting({"kind": "unknown_effect"}, said("yes"))
     assert "committed (it happened), retry (it did not: make it again)" in stop.value.sentences[0]
     assert fitting({"kind": "question"}, said("yes")) == said("yes")
+
+
+@pytest.mark.parametrize(("text", "result"), [('{"receipt": 7}', {"receipt": 7}), ("receipt 7", "receipt 7"), ("7", 7)])
+def test_a_result_is_json_or_text(text: str, result: Any):
+    assert read_result(text) == result

@@ -1,5 +1,6 @@
 """`ripieno approve`, `deny`, `answer`: decide what a run asks a person."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from ripieno.cli.naming import run_named
 from ripieno.cli.wording import arguments as shortly
 from ripieno.domain import halts, ids
 from ripieno.domain.interrupts import ALLOWED_DECISIONS, InterruptKind
-from ripieno.domain.jsons import JsonObject
+from ripieno.domain.jsons import Json, JsonObject
 
 Wanted = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run (`last` works) or of what it asks (apr_…).")]
 Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Kept on record with the decision.")]
@@ -52,7 +53,9 @@ def deny(run: Wanted, reason: Reason = None, *, where: Where) -> Task:
 def answer(
     run: Wanted,
     text: Annotated[str, typer.Argument(metavar="ANSWER", help="What to answer.")],
-    result: Annotated[str | None, typer.Option("--result", help="What the call answered, for `committed`.")] = None,
+    result: Annotated[
+        str | None, typer.Option("--result", help="What the call answered, for `committed`: text or JSON.")
+    ] = None,
     reason: Reason = None,
     *,
     where: Where,
@@ -63,7 +66,7 @@ def answer(
     again) or `abandon` (leave it).
     """
     body: JsonObject = {"decision": "answer", "answer": text, "reason": reason}
-    return _decide(run, body if result is None else {**body, "result": result}, where)
+    return _decide(run, body if result is None else {**body, "result": read_result(result)}, where)
 
 
 def _decide(name: str, body: JsonObject, where: Where) -> Task:
@@ -102,6 +105,14 @@ async def asked_by(api: Api, name: str) -> JsonObject:
         choices = ", ".join(f"{item['interrupt_id']} ({item['request'].get('tool', item['kind'])})" for item in waiting)
         raise Stop(Exit.USAGE, "which_interrupt", f"run {run['id']} asks more than one thing; name one: {choices}")
     return waiting[0]
+
+
+def read_result(text: str) -> Json:
+    """What a call answered: JSON where it is JSON, else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def fitting(asked: JsonObject, body: JsonObject) -> JsonObject:
