@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from ripieno.domain import ids
 from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
@@ -18,6 +19,7 @@ from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.frames import PostgresFrames
 from ripieno.store.postgres.lease import Lease
 from ripieno.store.postgres.legs import Legs, lost
+from ripieno.store.postgres.together import Together
 from ripieno.store.postgres.upkeep import Upkeep
 from ripieno.store.postgres.verbs import cancel, claim, finish, hold, read_leg, reap, release, send, start
 from ripieno.store.postgres.verbs.claim import Queue
@@ -39,6 +41,7 @@ class PostgresJournal:
         self._lease = standing
         self._legs = legs
         self._clock = clock
+        self.starting = Together(partial(database.do, start.start_all))
         self._claiming = asyncio.Lock()
         self._served = ""
         """The tenant after whom the next claim begins."""
@@ -49,7 +52,7 @@ class PostgresJournal:
     # -- anybody -------------------------------------------------------------------------------------------------
 
     async def start(self, run: NewRun) -> bool:
-        return await self._database.do(start.start, run)
+        return await self.starting.ask(run)
 
     async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
         return (await self._database.do(send.send, tenant, run_id, topic, body, dedupe)).n

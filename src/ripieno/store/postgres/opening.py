@@ -20,7 +20,6 @@ from ripieno.store.postgres.house import add_partitions
 from ripieno.store.postgres.journal import PostgresJournal
 from ripieno.store.postgres.lease import Lease, LeaseTimes
 from ripieno.store.postgres.legs import Legs
-from ripieno.store.postgres.reading import RunReader
 from ripieno.store.postgres.records import PostgresRecords
 from ripieno.store.postgres.replies import PostgresReplies
 from ripieno.store.postgres.sequencer import Sequencer
@@ -56,8 +55,7 @@ class PostgresStore:
         self._database = Database(url, self.dispatch, now, news)
         self._writer = Writer(url, self._legs, self.dispatch, now, news)
         self.journal = PostgresJournal(self._database, self._writer, self.lease, self._legs, clock)
-        self._reader = RunReader(self._database)
-        self.records = PostgresRecords(self._database, self._reader)
+        self.records = PostgresRecords(self._database)
         self._sequencer = Sequencer(self.journal.upkeep.house, news)
         self.replies = PostgresReplies(self._database)
         self.frames: Frames = PostgresFrames(self._database)
@@ -71,7 +69,8 @@ class PostgresStore:
         # Before the first row: later it would be in the partition for everything else, which then keeps its month.
         await self._database.transact(add_partitions, self._clock.now())
         hints = (self._own.tell(), self._own.listen()) if self._own else ()
-        for work in (self._writer.run(), self._reader.run(), self._sequencer.run(), *hints):
+        own = (self._writer, self.journal.starting, self.records.reading, self._sequencer)
+        for work in (*(one.run() for one in own), *hints):
             await self._stack.enter_async_context(_beside(work))
 
     async def close(self) -> None:

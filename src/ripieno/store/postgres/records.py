@@ -1,6 +1,7 @@
 """Reading without owning, on PostgreSQL."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry
@@ -12,8 +13,9 @@ from ripieno.domain.sessions import Exchange, Session
 from ripieno.store.bodies import load
 from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, RUN_COLUMNS
 from ripieno.store.postgres.database import Database
-from ripieno.store.postgres.reading import RunReader
 from ripieno.store.postgres.rows import INTERRUPT_READ, effect_of, entry_of, interrupt_of, run_of, session_of
+from ripieno.store.postgres.together import Together
+from ripieno.store.postgres.verbs.read_runs import read_runs
 
 # The tenant is part of every statement that serves one.
 INTERRUPT = f"SELECT {INTERRUPT_READ} FROM interrupts WHERE tenant = $1 AND id = $2"  # noqa: S608 - constants
@@ -37,12 +39,12 @@ COUNT = "SELECT status, count(*) AS many FROM runs GROUP BY status"
 class PostgresRecords:
     """`ports.Records` on the pool."""
 
-    def __init__(self, database: Database, reader: RunReader) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._reader = reader
+        self.reading = Together(partial(database.do, read_runs))
 
     async def run(self, tenant: str, run_id: str) -> Run:
-        row = await self._reader.read(tenant, run_id)
+        row = await self.reading.ask((tenant, run_id))
         if row is None:
             raise NotFound("run", run_id)
         return run_of(row)

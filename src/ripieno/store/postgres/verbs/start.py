@@ -1,5 +1,7 @@
 """Start: a new queued run, and its session where that is new."""
 
+from collections.abc import Sequence
+
 from ripieno.domain import jsons
 from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import NewRun
@@ -42,11 +44,11 @@ inserted AS (
 """  # noqa: S608 - constants
 """The run, its session and the news of it; `new` and `stamp` come before."""
 
+_ARRAYS = ", ".join(f"${number}::{column.split()[1]}[]" for number, column in enumerate(NEW_RUN.split(", "), start=2))
+
 START = f"""
 WITH stamp AS MATERIALIZED (SELECT coalesce($1::timestamptz, clock_timestamp()) AS now),
-new ({NEW_RUN_NAMES}) AS (
-  VALUES ({", ".join(f"${number}::{column.split()[1]}" for number, column in enumerate(NEW_RUN.split(", "), start=2))})
-),
+new ({NEW_RUN_NAMES}) AS (SELECT * FROM unnest({_ARRAYS})),
 {INSERT}
 SELECT id FROM inserted
 """  # noqa: S608
@@ -54,10 +56,21 @@ SELECT id FROM inserted
 
 async def start(tx: Transaction, run: NewRun) -> bool:
     """Insert the run; False when its id exists."""
-    if await tx.one(START, tx.now, *parameters(run)) is None:
-        return False
-    tx.hint(run.id, HintKind.WORK, HintKind.STATUS)
-    return True
+    (new,) = await start_all(tx, [run])
+    return new
+
+
+async def start_all(tx: Transaction, runs: Sequence[NewRun]) -> list[bool]:
+    """Insert runs; False for each whose id exists, or came before it."""
+    columns = zip(*map(parameters, runs), strict=True)
+    left = {row["id"] for row in await tx.all(START, tx.now, *columns)}
+    started: list[bool] = []
+    for run in runs:
+        started.append(run.id in left)
+        if run.id in left:
+            left.remove(run.id)
+            tx.hint(run.id, HintKind.WORK, HintKind.STATUS)
+    return started
 
 
 def parameters(run: NewRun) -> tuple[object, ...]:

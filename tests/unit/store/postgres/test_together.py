@@ -1,4 +1,4 @@
-"""Runs that are read together."""
+"""Runs that are read and started together."""
 
 import asyncio
 
@@ -73,3 +73,28 @@ async def test_a_closed_store_answers_that_it_is_closed(cluster: OpenCluster):
         await both.stores[1].close()
         with pytest.raises(StoreBusy):
             await both.beds[1].records.run(TENANT, run_id)
+
+
+async def test_runs_that_start_at_once_are_all_there_and_each_once(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        runs = [a.new() for _ in range(5)]
+        started = await asyncio.gather(*(bed.journal.start(run) for run in (*runs, *runs) for bed in (a, b)))
+        assert sum(started) == 5
+        assert {(await b.row_of(run.id)).id for run in runs} == {run.id for run in runs}
+        assert await both.sql("SELECT count(*), count(DISTINCT run_id) FROM outbox") == [(5, 5)]
+
+
+async def test_a_run_that_cannot_be_kept_keeps_no_other_from_its_start(cluster: OpenCluster):
+    async with cluster() as both:
+        a = both.beds[0]
+        good, bad, other = a.new(), a.new(target="nul\0"), a.new()
+        started = await asyncio.gather(*map(a.journal.start, (good, bad, other)), return_exceptions=True)
+        assert [type(one) if isinstance(one, BaseException) else one for one in started] == [True, Invalid, True]
+
+
+async def test_runs_of_one_session_that_start_at_once_share_it(cluster: OpenCluster):
+    async with cluster() as both:
+        a = both.beds[0]
+        await asyncio.gather(*(a.start(session_id="ses_1") for _ in range(5)))
+        assert await both.sql("SELECT count(*) FROM sessions") == [(1,)]
