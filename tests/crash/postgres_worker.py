@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -22,9 +23,7 @@ from ripieno import bootstrap
 from ripieno.bootstrap import Platform
 from ripieno.clock import SystemClock
 from ripieno.domain import jsons
-from ripieno.domain.batches import Append
 from ripieno.domain.effects import EffectClass
-from ripieno.domain.entries import Entry
 from ripieno.domain.hints import Hint
 from ripieno.domain.messages import ModelRequest, Reply
 from ripieno.engine.worker import Options
@@ -37,6 +36,8 @@ from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
 from tests.crash.engines import Players, ports_on
+
+VERBS = frozenset({"claim", "append", "unread", "park", "finish", "release", "pump"})
 
 TIMES = LeaseTimes(beat=0.2, lease=2.0)
 TURN_TOOLS = ("shop.look", "shop.put", "shop.pay") * 2
@@ -55,7 +56,7 @@ class Job:
 
     With `freeze_before` it stops itself (SIGSTOP) just before it sends its N-th batch to the journal: at a moment when
     no call is on its way to a tool. Hints go over the broker at `broker`, where one is named; with `noise`, a seed,
-    they are lost, doubled and late at random.
+    they are lost, doubled and shuffled at random. `dies` is where it kills itself: `before append 3`, `after claim 1`.
     """
 
     url: str
@@ -65,24 +66,39 @@ class Job:
     freeze_before: int | None = None
     broker: str | None = None
     noise: int | None = None
+    dies: str = ""
 
 
-class FreezingJournal:
-    """Passes everything on, and freezes its process once."""
+class FaultyJournal:
+    """Passes everything on, and once stops or kills its process, before or after a verb."""
 
-    def __init__(self, inner: Journal, before: int | None) -> None:
+    def __init__(self, inner: Journal, job: Job) -> None:
         self._inner = inner
-        self._before = before
-        self._count = 0
+        self._freeze = job.freeze_before
+        self._dies = job.dies
+        self._counts: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        verb = getattr(self._inner, name)
+        if name not in VERBS:
+            return verb
 
-    async def append(self, batch: Append) -> Sequence[Entry]:
-        self._count += 1
-        if self._count == self._before:
+        async def counted(*given: Any) -> Any:
+            self._counts[name] += 1
+            self._fall(f"before {name} {self._counts[name]}")
+            done = await verb(*given)
+            if not done:  # nothing was claimed, parked or released
+                self._counts[name] -= 1
+            self._fall(f"after {name} {self._counts[name]}")
+            return done
+
+        return counted
+
+    def _fall(self, place: str) -> None:
+        if place == self._dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if place == f"before append {self._freeze}":
             os.kill(os.getpid(), signal.SIGSTOP)
-        return await self._inner.append(batch)
 
 
 class NoisyDispatch:
@@ -112,7 +128,7 @@ def platform(store: PostgresStore, job: Job) -> Platform:
     players = Players(ScriptedModel(answer, record=False), tools)
     dispatch = store.dispatch if job.noise is None else NoisyDispatch(store.dispatch, job.noise)
     ports = ports_on(store, dispatch, players, job.folder / "workspaces")
-    frozen = replace(ports, journal=cast("Journal", FreezingJournal(store.journal, job.freeze_before)))
+    frozen = replace(ports, journal=cast("Journal", FaultyJournal(store.journal, job)))
     return bootstrap.assemble(frozen, Options(slots=job.slots, poll_seconds=0.5, drain_seconds=5.0))
 
 

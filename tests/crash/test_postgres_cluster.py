@@ -9,8 +9,9 @@ import pytest
 
 from tests.crash.cluster import TAKEOVER, opened
 from tests.servers import postgres
+from tests.servers.brokers import REAL, Brokers
 
-pytestmark = [pytest.mark.crash, postgres.NEEDS]
+pytestmark = [pytest.mark.crash, postgres.NEEDS, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -78,3 +79,42 @@ async def test_server_that_loses_its_power_loses_nothing(tmp_path: Path, private
         for worker in scene.workers:
             worker.send_signal(signal.SIGTERM)
         await scene.until(lambda: all(worker.poll() == 0 for worker in scene.workers))
+
+
+def places() -> list[str]:
+    """Around all that a worker commits for its first run, and around its first upkeep."""
+    appends = [f"{side} append {number}" for number in range(1, 17) for side in ("before", "after")]
+    return ["after claim 1", *appends, "before finish 1", "after finish 1", "before pump 1", "after pump 2"]
+
+
+@pytest.mark.parametrize("first", [0, 5])
+async def test_killed_at_boundaries_one_worker_after_the_other(tmp_path: Path, first: int):
+    """Every twelfth; the campaign takes them at random."""
+    async with opened(postgres.shared(), f"boundaries{first}", tmp_path) as scene:
+        chosen = places()[first::12]
+        for place in chosen:
+            await scene.start(1)
+            doomed = await scene.work(1, dies=place)
+            await scene.until(lambda doomed=doomed: doomed.poll() is not None)
+            assert doomed.returncode == -signal.SIGKILL
+        await scene.work(4)
+        await scene.to_the_end()
+        await scene.check(len(chosen))
+
+
+@pytest.mark.parametrize("kind", REAL)
+async def test_broker_that_dies_and_comes_back_costs_time_only(tmp_path: Path, brokers: Brokers, kind: str):
+    server = brokers(kind)
+    async with opened(postgres.shared(), f"broker-{kind}", tmp_path) as scene:
+        for noise in (None, 7):
+            await scene.work(4, broker=server.url, noise=noise)
+        await scene.start(8)
+        await scene.called(5)
+        server.kill()
+        await scene.start(8)
+        await scene.called(60)
+        await asyncio.to_thread(server.start)
+        await scene.start(8)
+        await scene.to_the_end()
+        await scene.check(24)
+        assert all(worker.poll() is None for worker in scene.workers)
