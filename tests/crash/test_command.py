@@ -5,6 +5,7 @@ import logging
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -12,6 +13,9 @@ from ripieno.cli.command_line import run_command
 from tests.crash.given import ROOT
 
 pytestmark = pytest.mark.crash
+
+Capture: TypeAlias = pytest.CaptureFixture[str]
+Monkey: TypeAlias = pytest.MonkeyPatch
 
 CLERK = """
 name: clerk
@@ -84,3 +88,22 @@ def test_wrong_wishes(wrong: list[str], code: int, said: str, capsys: pytest.Cap
     printed = capsys.readouterr()
     assert said in printed.err
     assert not printed.out
+
+
+def test_a_run_that_happened_is_played_again(config: Path, tmp_path: Path, monkeypatch: Monkey, capsys: Capture):
+    monkeypatch.setenv("RIPIENO_DATA", str(tmp_path / "data"))
+    goal = 'Calculate 12 * 34 and save the text "it is done" as done.txt'
+    assert run_command(["run", goal, "--agent", "clerk", "--config", str(config), "--yes", "--json"]) == 0
+    run_id = json.loads(capsys.readouterr().out)["id"]
+    (config / "agents" / "clerk.yaml").unlink()  # what the run was is in its journal
+    assert run_command(["crashtest", run_id, "--boundaries", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"clerk on recorded: {goal}\n  {run_id} played again (completed then)\n")
+    assert "  the clean run              went as it did then\n" in printed
+    rig = ["--rig", "tests.crash.rigs:forgetful", "--only", "before:g1/turn/1/call/1", "--json"]
+    assert run_command(["crashtest", run_id, *rig]) == 1
+    (found, *_) = json.loads(capsys.readouterr().out)["findings"]
+    assert found["replay"].startswith(f"ripieno crashtest {run_id} --rig ")
+    assert run_command(["crashtest", run_id, "--goal", "another"]) == 2
+    assert run_command(["crashtest", "run_0"]) == 2
+    assert "no run 'run_0'" in capsys.readouterr().err

@@ -14,10 +14,12 @@ import typer
 from rich.console import Console
 
 from ripieno.cli.command import print_json, print_line
-from ripieno.cli.connection import QUIET, chosen
+from ripieno.cli.connection import QUIET, Where, chosen
 from ripieno.cli.exits import Exit
+from ripieno.cli.playing import played
 from ripieno.cli.tables import Column, print_table
 from ripieno.cli.wording import count, one_line
+from ripieno.domain import ids
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.errors import Invalid
 from ripieno.domain.jsons import JsonObject
@@ -33,8 +35,12 @@ FINDINGS = (Column("boundary", no_wrap=True), Column("kind", no_wrap=True), Colu
 
 
 def crashtest(  # noqa: PLR0913 - options of a command
-    agent: Annotated[str, typer.Argument(help="The agent or team to test.")],
+    agent: Annotated[
+        str, typer.Argument(metavar="AGENT_OR_RUN", help="The agent or team to test, or the id of a run to play again.")
+    ],
     *,
+    url: Annotated[str | None, typer.Option(envvar="RIPIENO_URL", help="The server that has the run.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="RIPIENO_KEY", help="Key for that server.")] = None,
     goal: Annotated[str | None, typer.Option(help="What it shall do. [default: its first example]")] = None,
     data: Annotated[Path | None, typer.Option(help="Keep the stores and logs of all lives in this folder.")] = None,
     config: Annotated[Path | None, typer.Option(help="Your agents and MCP servers. [default: config]")] = None,
@@ -53,19 +59,25 @@ def crashtest(  # noqa: PLR0913 - options of a command
 
     The agent or team runs in throw-away processes of its own, with tools that only remember that they were called.
     Each process is killed just before or just after one commit, and begun again until the run ends. Approvals are
-    granted; whether a lost call happened is looked up with an outside witness. Exit code 1 says that something was
-    found.
+    granted; whether a lost call happened is looked up with an outside witness. A run is played again as its journal
+    has it: its model's replies, its tools' results, what people decided. Exit code 1 says that something was found.
     """
     from ripieno.testing.crashtest import campaign  # noqa: PLC0415 - heavy, and not needed for --help
 
     own = chosen(config=config)
     logs.configure(QUIET, own.log.format)
     wishes = campaign.Wishes(_number(boundaries), fault(only) if only else None, path=(Path.cwd(),) if rig else ())
-    plan = replace(asyncio.run(_plan(own, agent, goal, model)), rig=rig or "")
+    if agent.startswith(f"{ids.RUN}_"):
+        if goal is not None:
+            raise Invalid("a run that is played again has its own goal")
+        plan = played(agent, Where(url, key, None, config), own)
+    else:
+        plan = asyncio.run(_plan(own, agent, goal, model))
+    plan = replace(plan, rig=rig or "")
     with _folder(data) as folder, _progress(agent, silent=json) as told:
         report = campaign.crashtest(plan, folder, wishes, told).as_json()
     for finding in report["findings"]:
-        finding["replay"] = _replay(finding, plan, config)
+        finding["replay"] = _replay(finding, plan, config, url)
     if json:
         print_json(report)
     else:
@@ -77,6 +89,10 @@ def show(report: JsonObject) -> None:
     """Print a report for people."""
     tried = report["tried"]
     print_line(f"{report['agent']} on {report['model']}: {one_line(report['goal'])}")
+    if recorded := report["recorded"]:
+        word = "went as it did then" if recorded["followed"] else "went another way; see its log with --data"
+        print_line(f"  {recorded['run_id']} played again ({recorded['status']} then)")
+        print_line(f"  the clean run              {word}")
     print_line(f"  commits of a clean run     {report['boundaries']}")
     print_line(f"  kills before and after     {tried} ({report['lives']} processes)")
     print_line(f"  runs that ended            {report['ended']} of {tried}")
@@ -125,9 +141,13 @@ def _number(boundaries: str) -> int | None:
     return int(boundaries)
 
 
-def _replay(finding: JsonObject, plan: Plan, config: Path | None) -> str:
+def _replay(finding: JsonObject, plan: Plan, config: Path | None, url: str | None) -> str:
     """The command that tries one boundary alone; by its name, which other commits cannot move."""
-    words = ["ripieno", "crashtest", plan.agent, "--goal", plan.goal, "--model", plan.model.value]
+    words = ["ripieno", "crashtest"]
+    if plan.recording is not None:
+        words += [plan.recording.run_id, *(["--url", url] if url else [])]
+    else:
+        words += [plan.agent, "--goal", plan.goal, "--model", plan.model.value]
     if config is not None:
         words += ["--config", str(config)]
     if plan.rig:

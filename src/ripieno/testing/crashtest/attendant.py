@@ -1,16 +1,24 @@
 """The person of a crash test: allows what is asked for, and looks at the world to say what became of a lost call."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 from ripieno.bootstrap import Platform
 from ripieno.domain.errors import AlreadyDecided, InterruptExpired, StoreBusy
 from ripieno.domain.filters import InterruptFilter
-from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, InterruptStatus
+from ripieno.domain.interrupts import (
+    Decision,
+    DecisionKind,
+    Interrupt,
+    InterruptKind,
+    InterruptStatus,
+)
 from ripieno.domain.jsons import Json
 from ripieno.domain.principals import Principal
 from ripieno.domain.tools import ToolCall, ToolContext
 from ripieno.ports import Toolset
-from ripieno.testing.crashtest.plans import TENANT
+from ripieno.testing.crashtest.plans import TENANT, Recording
+from ripieno.testing.crashtest.recording import as_recorded
 from ripieno.testing.crashtest.witness import Witness
 
 ATTENDANT = Principal("crashtest")
@@ -18,12 +26,18 @@ PAGE = 500
 
 
 class Attendant:
-    """Answers everything that runs ask. `tools` say what a call would have answered; asking them is not witnessed."""
+    """Answers everything that runs ask, as it was answered in the `recording` where there is one.
 
-    def __init__(self, platform: Platform, tools: Toolset, witness: Witness) -> None:
+    `tools` say what a call would have answered; asking them is not witnessed.
+    """
+
+    def __init__(
+        self, platform: Platform, tools: Toolset, witness: Witness, recording: Recording | None = None
+    ) -> None:
         self._platform = platform
         self._tools = tools
         self._witness = witness
+        self._recording = recording
 
     async def attend(self) -> None:
         """Decide what is open now."""
@@ -35,6 +49,9 @@ class Attendant:
                 self._witness.tell("decided", run=interrupt.run_id, key=interrupt.key, kind=interrupt.kind.value)
 
     async def _decision(self, interrupt: Interrupt) -> Decision:
+        said = as_recorded(self._recording, interrupt.key) if self._recording else None
+        if said is not None and interrupt.kind is not InterruptKind.UNKNOWN_EFFECT:
+            return replace(said, decided_by=ATTENDANT.id)
         match interrupt.kind:
             case InterruptKind.APPROVAL | InterruptKind.BUDGET:
                 return Decision(DecisionKind.APPROVE, ATTENDANT.id)

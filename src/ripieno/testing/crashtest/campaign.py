@@ -16,6 +16,7 @@ from ripieno.testing.crashtest.judging import Finding, Verdict, boundaries, judg
 from ripieno.testing.crashtest.life import ENDED
 from ripieno.testing.crashtest.nursery import Nursery, Overdue
 from ripieno.testing.crashtest.plans import Fault, Life, Plan
+from ripieno.testing.crashtest.recording import followed
 from ripieno.testing.crashtest.witness import Witness
 
 MAX_LIVES = 5
@@ -89,6 +90,20 @@ class Report:
         """Effects that happened twice, by class."""
         return sum((trial.verdict.doubled for trial in self._all), Counter[str]())
 
+    @property
+    def recorded(self) -> JsonObject | None:
+        """Which run was played again, how it ended, and whether the clean run was the same."""
+        recording = self.plan.recording
+        if recording is None:
+            return None
+        rests = [
+            line["runs"]
+            for line in Witness(Life(self.plan, self.folder / CLEAN).witness).lines()
+            if line["what"] == "rested"
+        ]
+        same = bool(rests) and followed(recording, rests[-1])
+        return {"run_id": recording.run_id, "status": recording.status, "followed": same}
+
     def count(self, kind: str) -> int:
         """How many findings of a kind there are."""
         return sum(trial.verdict.count(kind) for trial in self._all)
@@ -102,7 +117,8 @@ class Report:
         return {
             "agent": self.plan.agent,
             "goal": self.plan.goal,
-            "model": self.plan.model.value,
+            "model": "recorded" if self.plan.recording else self.plan.model.value,
+            "recorded": self.recorded,
             "passed": self.passed,
             "boundaries": len(self.places),
             "tried": len(self.trials),

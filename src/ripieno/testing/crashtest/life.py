@@ -21,6 +21,7 @@ from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.risk import RiskGate
 from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.ports import Clock, Journal, Records
+from ripieno.ports import Model as AnyModel
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import EmbeddedStore, open_store
@@ -29,6 +30,7 @@ from ripieno.testing.crashtest.boundaries import FatalJournal, Places
 from ripieno.testing.crashtest.every_tool import call_every_tool
 from ripieno.testing.crashtest.plans import TENANT, Life, Model, Plan
 from ripieno.testing.crashtest.recorders import WitnessedModel, WitnessedTools, recorders
+from ripieno.testing.crashtest.recording import RecordedModel, RecordedTools
 from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.memory_secrets import MemorySecrets
@@ -61,7 +63,8 @@ async def live(life: Life, clock: Clock | None = None) -> int:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with bootstrap.running(bootstrap.assemble(witnessed, Options(slots=SLOTS, poll_seconds=0.1))) as platform:
-        attendant = Attendant(platform, ports.tools, witness) if life.attended else None
+        person = Attendant(platform, ports.tools, witness, life.plan.recording)
+        attendant = person if life.attended else None
         code = await _to_the_end(platform, life.plan, attendant, stop)
     witness.tell("rested", runs=await _standing(store.records))
     await store.close()
@@ -70,7 +73,7 @@ async def live(life: Life, clock: Clock | None = None) -> int:
 
 def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispatch) -> Ports:
     plan = life.plan
-    scripted = ScriptedModel(call_every_tool, record=False)
+    tools = recorders(plan.tools, schemas.check, plan.latency)
     return Ports(
         clock=clock,
         dispatch=dispatch,
@@ -82,8 +85,8 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         definitions=GivenDefinitions([_by_hand(agent) for agent in plan.agents]),
         secrets=MemorySecrets(clock),
         budgets=LeasedBudgets(StoredBooks(store.frames), clock),
-        model=scripted if plan.model is Model.SCRIPTED else OfflineModel(),
-        tools=recorders(plan.tools, schemas.check, plan.latency),
+        model=_model(plan),
+        tools=RecordedTools(tools, plan.recording.results) if plan.recording else tools,
         gate=RiskGate(plan.ask_from),
         check=schemas.check,
         workspaces=life.folder / "workspaces",
@@ -94,6 +97,12 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
 def _by_hand(agent: AgentDefinition) -> AgentDefinition:
     """Its own schedule would start runs that nobody counts."""
     return agent.model_copy(update={"schedule": None})
+
+
+def _model(plan: Plan) -> AnyModel:
+    if plan.recording is not None:
+        return RecordedModel(plan.recording.replies)
+    return ScriptedModel(call_every_tool, record=False) if plan.model is Model.SCRIPTED else OfflineModel()
 
 
 def _rigged(plan: Plan, ports: Ports) -> Ports:
@@ -123,7 +132,11 @@ async def _begin(platform: Platform, plan: Plan, run_id: str) -> None:
     """Start a run, however long the store takes nothing."""
     while True:
         try:
-            await platform.engine.start(StartRun(plan.goal, agent=plan.agent), ATTENDANT, run_id)
+            await platform.engine.start(
+                StartRun(plan.goal, agent=plan.agent, data=plan.recording.data if plan.recording else None),
+                ATTENDANT,
+                run_id,
+            )
         except StoreBusy:
             await platform.ports.clock.sleep(RETRY_SECONDS)
         else:

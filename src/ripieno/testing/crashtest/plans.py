@@ -1,14 +1,17 @@
 """What a crash test runs, where it is to die, and one life of it: values that go to other processes as JSON."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from ripieno.domain import ids
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.errors import Invalid
-from ripieno.domain.tools import Risk, ToolSpec
+from ripieno.domain.interrupts import Decision
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.messages import Reply
+from ripieno.domain.tools import Risk, ToolResult, ToolSpec
 
 DAY_ONE_MS = 1_767_225_600_000
 """The time in the ids of all test runs: the same plan has the same ids, so that boundaries keep their names."""
@@ -24,12 +27,25 @@ class Model(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """What a run's journal tells of the world around it: see `recording`, which makes it and plays it back."""
+
+    run_id: str
+    agent: str
+    status: str
+    data: JsonObject | None = None
+    replies: dict[str, Reply] = field(default_factory=dict[str, Reply])
+    results: dict[str, ToolResult] = field(default_factory=dict[str, ToolResult])
+    decisions: dict[str, Decision] = field(default_factory=dict[str, Decision])
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What runs in every life. `agents` holds the one that is started and all that it may give work to.
 
     `tools` are real specs; none of these tools is called. `latency` is how long a recorded call takes, in seconds.
     `rig` names a function `module:name` that is given the `bootstrap.Ports` of a life and answers those to use: other
-    tools, another model, or a fault to be found.
+    tools, another model, or a fault to be found. With a `recording` the model and the tools play that run again.
     """
 
     agent: str
@@ -41,6 +57,7 @@ class Plan:
     runs: int = 1
     latency: float = 0.0
     rig: str = ""
+    recording: Recording | None = None
 
     def run_id(self, number: int) -> str:
         """The id of the n-th run, counted from 0."""
