@@ -17,6 +17,7 @@ from ripieno.domain.interrupts import EVERYBODY, Terms
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
+from ripieno.engine.direct import DirectCalls
 from ripieno.engine.halting import Halting
 from ripieno.engine.intake import Intake, Options
 from ripieno.engine.opening import Opening, Surroundings
@@ -138,6 +139,7 @@ class Platform:
     ports: Ports
     engine: Engine
     past: Past
+    direct: DirectCalls
     worker: Worker
     halting: Halting
     replaying: Replaying
@@ -178,9 +180,10 @@ def assemble(ports: Ports, options: Options) -> Platform:
     engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock, halting)
     past = Past(ports.history, around, opening, ports.clock)
     replaying = Replaying(ports.operating.dead_letters, engine, ports.definitions, ports.clock)
+    direct = DirectCalls(engine, ports.history, ports.check, ports.clock)
     scheduler = Scheduler(ports.operating.schedules, ports.definitions, ports.clock)
     chores: dict[str, Chore] = {"schedules": scheduler.turn}
-    return Platform(ports, engine, past, worker, halting, replaying, scheduler, chores)
+    return Platform(ports, engine, past, direct, worker, halting, replaying, scheduler, chores)
 
 
 @asynccontextmanager
@@ -350,6 +353,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         engine=platform.engine,
         past=platform.past,
         scheduler=platform.scheduler,
+        direct=platform.direct,
         records=platform.ports.records,
         replies=platform.ports.replies,
         dead_letters=platform.ports.operating.dead_letters,

@@ -19,7 +19,7 @@
     │       └── OwnRequest · NotAssignee
     ├── Unavailable          something remote; may be tried again
     │   ├── ModelUnavailable
-    │   ├── ToolUnavailable
+    │   ├── ToolUnavailable · CallUnfinished
     │   ├── SecretsLocked
     │   ├── Halted
     │   └── StoreBusy
@@ -331,6 +331,12 @@ class SecretsLocked(Unavailable):
     """The master keys cannot be had, so no secret can be sealed or opened."""
 
     code = "secrets_locked"
+
+
+class CallUnfinished(Unavailable):
+    """A direct tool call has not ended, or nobody knows how it did; its run tells."""
+
+    code = "call_unfinished"
 
 
 class StoreBusy(Unavailable):

@@ -211,6 +211,16 @@ class Engine:
             NotFound: No such tool.
             Halted: An operator has stopped it.
         """
+        spec = await self.admit(principal, name, arguments)
+        if isinstance(spec, ToolResult):
+            return spec
+        if dry_run:
+            return ToolResult(ToolStatus.OK, f"dry run: {name} would be called")
+        call = ToolCall(idempotency_key or "direct", name, arguments)
+        return await self._around.tools.call(call, self._direct(principal.tenant, idempotency_key))
+
+    async def admit(self, principal: Principal, name: str, arguments: JsonObject) -> ToolSpec | ToolResult:
+        """The tool, if it may be called directly; else the refusal. Raises as `call_tool`."""
         self._halting.refuse(Subject(principal.tenant, tool=name))
         specs = {spec.name: spec for spec in await self.tools(principal.tenant)}
         spec = specs.get(name)
@@ -220,10 +230,7 @@ class Engine:
         if verdict.ruling is not Ruling.ALLOW:
             text = "; ".join(verdict.reasons) or "not allowed"
             return ToolResult(ToolStatus.DENIED, text, hint="start a run, in which a person can approve the call")
-        if dry_run:
-            return ToolResult(ToolStatus.OK, f"dry run: {name} would be called")
-        call = ToolCall(idempotency_key or "direct", name, arguments)
-        return await self._around.tools.call(call, self._direct(principal.tenant, idempotency_key))
+        return spec
 
     async def match(self, tenant: str, goal: str, among: Sequence[str] | None = None) -> AgentDefinition:
         """The agent that fits a goal best. Raises `NotFound` for a name in `among` that does not exist."""

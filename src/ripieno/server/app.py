@@ -91,6 +91,7 @@ def _v1() -> APIRouter:
     v1 = APIRouter(redirect_slashes=False)
     v1.include_router(runs.starters)
     v1.include_router(history.starters)
+    v1.include_router(tools.callers)
     v1.include_router(schedules.starters)
     for module in MODULES:
         v1.include_router(module.router)

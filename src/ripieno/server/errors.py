@@ -87,6 +87,7 @@ KINDS: dict[str, Kind] = {
     "model_unavailable": Kind(503, "A model provider does not answer now"),
     "tool_unavailable": Kind(503, "A tool is not there now"),
     "secrets_locked": Kind(503, "The master keys of secrets are missing"),
+    "call_unfinished": Kind(503, "The tool call has not ended"),
     "store_busy": Kind(503, "The database cannot be used now"),
 }
 """Every code that the API can answer. Stable: clients and the documentation rely on them."""

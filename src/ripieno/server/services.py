@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from ripieno.domain.errors import Forbidden
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
+from ripieno.engine.direct import DirectCalls
 from ripieno.engine.halting import Halting
 from ripieno.engine.past.past import Past
 from ripieno.engine.replaying import Replaying
@@ -41,6 +42,7 @@ class Services:
     engine: Engine
     past: Past
     scheduler: Scheduler
+    direct: DirectCalls
     records: Records
     replies: Replies
     dead_letters: DeadLetters

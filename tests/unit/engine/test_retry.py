@@ -1,10 +1,14 @@
 """Retry: an ended run goes on under a new generation; nothing that was kept is done again."""
 
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ripieno import bootstrap
+from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.entries import EntryType
 from ripieno.domain.errors import (
@@ -16,11 +20,13 @@ from ripieno.domain.errors import (
     NothingToRetry,
     RunActive,
 )
+from ripieno.domain.filters import RunFilter
 from ripieno.domain.runs import Run, RunStatus
 from ripieno.engine.past.archive import Word
-from ripieno.engine.past.retry import RetryWish
-from ripieno.testing.recording_tools import Scripted
-from ripieno.testing.scripted_model import calls, says
+from ripieno.engine.past.retry import RetryWish, shifted
+from ripieno.testing.platform import in_memory
+from ripieno.testing.recording_tools import RecordingTools, Scripted
+from ripieno.testing.scripted_model import ScriptedModel, calls, says
 from tests.unit.engine.conftest import ALICE, Bench, Make
 
 PAY = Scripted("paid", effect=EffectClass.IRREVERSIBLE)
@@ -139,3 +145,50 @@ async def test_a_completed_run_is_not_retried_by_itself(make: Make):
     run = await bench.ended(await bench.start())
     with pytest.raises(NothingToRetry):
         await retry(bench, run)
+
+
+async def test_a_deadline_that_has_passed_gives_as_much_time_again(make: Make):
+    bench = await make([ModelRefused("no"), says("done")])
+    now = bench.platform.ports.clock.now()
+    run = await bench.ended(await bench.start(deadline=now + timedelta(seconds=60)))
+    assert shifted(run, now) == run.deadline
+    later = now + timedelta(hours=1)
+    assert shifted(replace(run, created_at=now), later) == later + timedelta(seconds=60)
+    again = await retry(bench, run)
+    assert again.deadline == run.deadline
+    assert (await bench.ended(run)).status is RunStatus.COMPLETED
+
+
+async def test_a_pause_holds_in_a_later_generation(make: Make, gate_tool: Any):
+    tool, begun, may = gate_tool(effect=EffectClass.IDEMPOTENT)
+    bench = await make([ModelRefused("no"), calls(("shop.pay", {})), says("done")], {"shop.pay": tool})
+    run = await bench.ended(await bench.start())
+    await retry(bench, run)
+    await begun.wait()
+    await bench.platform.engine.pause(ALICE, run.id)
+    may.set()
+    await bench.until(run, RunStatus.PAUSED)
+    await bench.platform.engine.resume(ALICE, run.id)
+    assert (await bench.ended(run)).status is RunStatus.COMPLETED
+    assert len(bench.tools.calls) == 1
+
+
+async def test_a_later_generation_is_cancelled_with_the_runs_below_it(tmp_path: Path):
+    asks = calls(("agent.helper", {"goal": "ask"}))
+    script = [ModelRefused("no"), asks, calls(("person.ask", {"question": "?"}))]
+    agents = [AgentDefinition(name="clerk", tools=("agent.*",)), AgentDefinition(name="helper", tools=("person.*",))]
+    model, tools = ScriptedModel(script), RecordingTools({})
+    async with bootstrap.running(in_memory(model, tools, agents, tmp_path)) as platform:
+        bench = Bench(platform, model, tools)
+        run = await bench.ended(await bench.start())
+        await retry(bench, run)
+        await bench.until(run, RunStatus.WAITING)
+        (child,) = await platform.ports.records.runs("default", RunFilter(parent_id=run.id), 10)
+        await bench.asked(child)
+        await platform.engine.cancel(ALICE, run.id)
+        assert (await bench.ended(child)).status is RunStatus.CANCELLED
+        assert (await bench.keys(run))[-1] == "g2/end"
+        await retry(bench, await bench.ended(run))
+        await bench.until(run, RunStatus.FAILED)  # the script has no line left for the new child's first turn
+        (second, first) = await platform.ports.records.runs("default", RunFilter(parent_id=run.id), 10)
+        assert {first.id, second.id} > {child.id}

@@ -9,7 +9,17 @@ from ripieno import bootstrap
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.entries import EntryType
-from ripieno.domain.errors import CannotBeUndone, EffectsUnknown, Invalid, NotFound, NothingToUndo, RunActive
+from ripieno.domain.errors import (
+    CannotBeUndone,
+    EffectsDone,
+    EffectsUnknown,
+    Invalid,
+    NotFound,
+    NothingToRetry,
+    NothingToUndo,
+    RunActive,
+    WorksForAnother,
+)
 from ripieno.domain.filters import RunFilter
 from ripieno.domain.interrupts import DecisionKind
 from ripieno.domain.runs import ExitReason, Run, RunKind, RunStatus
@@ -221,6 +231,11 @@ async def test_runs_below_are_undone_too_and_forks_have_nothing_to_undo(tmp_path
         fork = await bench.ended(await platform.past.fork(ALICE, child.id, ForkWish("turn/1/call/0", {})))
         with pytest.raises(NothingToUndo):
             await rollback(bench, fork)
+        with pytest.raises(WorksForAnother):
+            await platform.past.retry(ALICE, child.id, RetryWish())
+        with pytest.raises(EffectsDone) as refused:
+            await platform.past.retry(ALICE, run.id, RetryWish("turn/1/model"))
+        assert [(effect["run_id"], effect["tool"]) for effect in refused.value.effects] == [(child.id, "shop.pay")]
         undo = await rollback(bench, run)
         await bench.decide(await bench.asked(undo), DecisionKind.APPROVE)
         await bench.ended(undo)
@@ -236,3 +251,5 @@ async def test_a_rollback_and_a_run_without_effects_have_nothing_to_undo(make: M
     undo = await bench.ended(await rollback(bench, run))
     with pytest.raises(NothingToUndo):
         await rollback(bench, undo)
+    with pytest.raises(NothingToRetry):
+        await bench.platform.past.retry(ALICE, undo.id, RetryWish())

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ripieno.domain.effects import EffectClass
 from ripieno.domain.tools import Risk, ToolResult, ToolStatus
 from ripieno.testing.recording_tools import Scripted
 from tests.unit.server.doors import open_door
@@ -97,11 +98,46 @@ async def test_a_tool_is_called():
 
 
 async def test_a_dry_run_calls_nothing():
-    async with open_door(works=False) as door:
+    async with open_door() as door:
         answer = await door.post("/v1/tools/shop.pay/call", {"arguments": {"eur": 1}, "dry_run": True})
         assert answer["ok"]
-        assert answer["result"] == answer["text"] == "dry run: shop.pay would be called"
+        assert answer["result"] == answer["text"] == 'dry run: shop.pay would be called with {"eur":1}'
+        (action,) = (await door.get(f"/v1/runs/{answer['run_id']}/actions"))["data"]
+        assert (action["state"], action["tool"]) == ("simulated", "shop.pay")
+        read = await door.post("/v1/tools/math.add/call", {"dry_run": True})
+        assert (read["text"], read["run_id"]) == ("dry run: math.add would be called", None)
         assert not door.tools.calls
+
+
+async def test_a_call_that_changes_the_world_is_a_run_with_a_ledger():
+    async with open_door() as door:
+        answer = await door.post("/v1/tools/shop.pay/call", {"arguments": {"eur": 1}})
+        run = await door.get(f"/v1/runs/{answer['run_id']}")
+        assert (run["kind"], run["agent"], run["status"], run["answer"]) == ("tool", "shop.pay", "completed", "paid")
+        (action,) = (await door.get(f"/v1/runs/{run['id']}/actions"))["data"]
+        (call,) = door.tools.calls
+        assert (action["state"], action["idempotency_key"]) == ("done", call.context.idempotency_key)
+        wrong = await door.post("/v1/tools/shop.pay/call", {"arguments": {"eur": "x"}}, 422)
+        assert (wrong["code"], wrong["errors"][0]["pointer"]) == ("invalid_arguments", "/eur")
+        assert (await door.post(f"/v1/runs/{run['id']}/fork", {"from": 1}, 422))["code"] == "invalid"
+        plan = await door.post(f"/v1/runs/{run['id']}/rollback", {"dry_run": True})
+        assert [item["tool"] for item in plan["cannot"]] == ["shop.pay"]
+
+
+async def test_a_call_that_fails_and_one_that_nobody_saw_end():
+    fails = ToolResult(ToolStatus.ERROR, "closed")
+    lost = ToolResult(ToolStatus.LOST, "gone")
+    tools = {name: Scripted(said, effect=EffectClass.IRREVERSIBLE) for name, said in (("a.a", fails), ("a.b", lost))}
+    async with open_door(tools=tools) as door:
+        answer = await door.post("/v1/tools/a.a/call", {})
+        assert (answer["ok"], answer["status"], answer["text"]) == (False, "error", "closed")
+        assert (await door.get(f"/v1/runs/{answer['run_id']}"))["exit_reason"] == "tool_error"
+        problem = await door.post("/v1/tools/a.b/call", {}, 503, headers={"Idempotency-Key": "k"})
+        assert problem["code"] == "call_unfinished"
+        (run,) = (await door.get("/v1/runs?status=awaiting_input"))["data"]
+        await door.post(f"/v1/runs/{run['id']}/cancel")
+        ended = await door.post("/v1/tools/a.b/call", {}, headers={"Idempotency-Key": "k"})
+        assert (ended["status"], ended["run_id"]) == ("lost", run["id"])
 
 
 async def test_what_a_tool_does_wrong_is_its_answer():

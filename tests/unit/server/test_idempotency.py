@@ -153,10 +153,21 @@ async def test_a_start_that_was_cut_off_is_tried_again_under_its_id():
 
 async def test_what_was_cut_off_and_may_have_happened_is_not_done_again():
     async with open_door(works=False) as door:
-        await cut_off(door, "/v1/tools/math.add/call")
-        problem = await door.post("/v1/tools/math.add/call", {}, 409, headers=KEY)
-        assert problem["code"] == "idempotency_unknown"
-        assert not door.tools.calls
+        run = await door.post("/v1/runs", BODY, 201)
+        path = f"/v1/runs/{run['id']}/pause"
+        await cut_off(door, path)
+        assert (await door.post(path, {}, 409, headers=KEY))["code"] == "idempotency_unknown"
+        assert (await door.get(f"/v1/runs/{run['id']}"))["status"] == "queued"
+
+
+async def test_a_tool_call_that_was_cut_off_is_made_once():
+    async with open_door() as door:
+        path, body = "/v1/tools/shop.pay/call", {"arguments": {"eur": 3}}
+        run_id = await cut_off(door, path, b'{"arguments":{"eur":3}}')
+        first = await door.post(path, body, headers=KEY)
+        assert (first["text"], first["run_id"]) == ("paid", run_id)
+        assert (await door.post(path, body, headers=KEY)) == first
+        assert len(door.tools.calls) == 1
 
 
 class Shaky(Engine):

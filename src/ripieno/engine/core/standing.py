@@ -150,10 +150,10 @@ def where_it_failed(found: Mapping[str, Entry], reason: ExitReason) -> str | Non
     if reason in _GO_ON or not found:
         return None
     known = commands(found)
-    for kinds in (_failed_children, _model_turns, _anything):
-        if names := [name for name, command in known.items() if kinds(command)]:
+    for kind in (_failed_children, _model_turns):
+        if names := [name for name, command in known.items() if kind(command)]:
             return max(names, key=lambda name: known[name].first)
-    return None
+    return max(known, key=lambda name: known[name].first)
 
 
 def _failed_children(command: Command) -> bool:
@@ -163,8 +163,3 @@ def _failed_children(command: Command) -> bool:
 
 def _model_turns(command: Command) -> bool:
     return command.entries[0].type in {EntryType.MODEL_REPLIED, EntryType.MODEL_FAILED, EntryType.CHILD_STARTED}
-
-
-def _anything(command: Command) -> bool:
-    del command
-    return True

@@ -8,14 +8,16 @@ from fastapi import APIRouter, Request, Response
 from ripieno.domain.errors import NotFound, Problem
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.tools import ToolResult, ToolStatus
+from ripieno.engine.direct import DirectCall
 from ripieno.server import answers
 from ripieno.server.errors import ServerProblem
-from ripieno.server.idempotency import IdempotentRoute, reserved_id
+from ripieno.server.idempotency import IdempotentRoute, StartingRoute, reserved_id
 from ripieno.server.services import Caller, Served
 from ripieno.server.shapes.requests import ToolCallRequest
 from ripieno.server.shapes.things import ToolAnswer, ToolList, ToolView
 
 router = APIRouter(tags=["tools"], route_class=IdempotentRoute)
+callers = APIRouter(tags=["tools"], route_class=StartingRoute)
 
 REFUSALS = {ToolStatus.DENIED: "tool_denied", ToolStatus.INVALID_ARGUMENTS: "invalid_arguments"}
 
@@ -36,18 +38,21 @@ async def get_tool(name: str, services: Served, principal: Caller) -> Response:
     return answers.json(ToolView.of(tools[name]))
 
 
-@router.post("/tools/{name}/call", response_model=ToolAnswer)
+@callers.post("/tools/{name}/call", response_model=ToolAnswer)
 async def call_tool(
     name: str, body: ToolCallRequest, request: Request, services: Served, principal: Caller
 ) -> Response:
-    """Call a tool. What the tool itself does wrong is an answer with another `status` than `ok`."""
-    result = await services.engine.call_tool(
-        principal, name, body.arguments, dry_run=body.dry_run, idempotency_key=reserved_id(request) or ""
-    )
+    """Call a tool. What the tool itself does wrong is an answer with another `status` than `ok`.
+
+    A call that could change the world is a run of its own, `run_id`, and has a ledger like any other.
+    """
+    call = DirectCall(name, body.arguments, body.dry_run, reserved_id(request) or "")
+    answered = await services.direct.call(principal, call)
+    result = answered.result
     if code := REFUSALS.get(result.status):
         detail = f"{result.text}; {result.hint}" if result.hint else result.text
         raise ServerProblem(code, detail, _problems(result))
-    return answers.json(ToolAnswer.of(name, result))
+    return answers.json(ToolAnswer.of(name, result, answered.run_id))
 
 
 def _problems(result: ToolResult) -> list[Problem]:

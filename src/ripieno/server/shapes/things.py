@@ -157,9 +157,10 @@ class ToolAnswer(Shape):
     hint: str | None
     truncated: bool
     total_bytes: int
+    run_id: str | None
 
     @classmethod
-    def of(cls, tool: str, result: ToolResult) -> "ToolAnswer":
+    def of(cls, tool: str, result: ToolResult, run_id: str | None = None) -> "ToolAnswer":
         """Show it."""
         return cls.model_construct(
             tool=tool,
@@ -171,6 +172,7 @@ class ToolAnswer(Shape):
             hint=result.hint,
             truncated=result.truncated,
             total_bytes=result.total_bytes,
+            run_id=run_id,
         )
 
 

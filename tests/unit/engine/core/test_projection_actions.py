@@ -1,5 +1,7 @@
 """Tool calls are shown with what the ledger knows."""
 
+from dataclasses import replace
+
 from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.tools import ToolStatus
 from ripieno.engine.core.projection_actions import Action, actions
@@ -64,3 +66,20 @@ def test_without_the_ledger_the_journal_tells():
     lines = Lines()
     lines.returned(CALL, "math.add", "timeout")
     assert actions(lines)[0].state is EffectState.FAILED
+
+
+def test_every_attempt_of_a_call_is_shown():
+    lines = Lines()
+    lines.started()
+    lines.intended("g1/turn/1/call/0", "shop.pay")
+    lines.intended("g1/turn/1/call/0", "shop.pay", attempt=2)
+    lines.returned("g1/turn/1/call/0", "shop.pay", effect="idempotent", attempt=2)
+    first = Effect("run_1", "g1/turn/1/call/0", 1, "shop.pay", EffectClass.IDEMPOTENT, EffectState.ABANDONED, "k", "h")
+    second = replace(first, attempt=2, state=EffectState.DONE, intended_at=lines[2].at, closed_at=lines[3].at)
+    (action,) = actions(lines, [second, first])
+    assert (action.state, action.attempts, action.arguments_hash) == (EffectState.DONE, 2, "h")
+    assert [(attempt.attempt, attempt.state) for attempt in action.ledger] == [
+        (1, EffectState.ABANDONED),
+        (2, EffectState.DONE),
+    ]
+    assert action.ledger[1].closed_at == lines[3].at

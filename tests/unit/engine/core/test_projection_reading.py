@@ -1,5 +1,7 @@
 """A journal is read as a conversation, as spans, as a log, and as usage."""
 
+from ripieno.domain.entries import EntryType
+from ripieno.domain.jsons import JsonObject
 from ripieno.domain.usage import NOTHING_USED, Usage
 from ripieno.engine.core.projection_reading import Used, log, messages, timeline, used
 from tests.unit.engine.core.journal_lines import Lines, at
@@ -89,3 +91,23 @@ def test_usage_is_counted_for_the_run_and_for_the_family():
     lines.child_ended("disk")
     own = Usage(input_tokens=11, output_tokens=6, calls=2)
     assert used(lines) == Used(own, own + Usage(input_tokens=100, calls=2))
+
+
+def test_what_becomes_of_a_run_after_its_end_is_told_in_words():
+    lines = Lines()
+    retried: JsonObject = {"generation": 2, "from": 3, "by": "ann", "reason": "it was late", "dropped": []}
+    lines.put("g2/retry", EntryType.RUN_RETRIED, retried)
+    lines.put("g3/retry", EntryType.RUN_RETRIED, {**retried, "generation": 3, "from": None, "reason": ""})
+    lines.put("g1/fork", EntryType.RUN_FORKED, {"by": "ann", "from": 5, "source_id": "run_0"})
+    for place, happened in enumerate((True, False)):
+        lines.put(f"k/reconciled/{place}", EntryType.EFFECT_RECONCILED, {"tool": "shop.find", "happened": happened})
+    undone = {"tool": "shop.pay", "undone_run": "run_0", "undone_key": "g1/call/0"}
+    lines.put("g1/undone/0", EntryType.EFFECT_COMPENSATED, undone)
+    assert [line.message for line in log(lines)] == [
+        "retried by ann from 3, generation 2: it was late",
+        "retried by ann, generation 3",
+        "forked by ann from 5 of run_0",
+        "shop.find was asked: the call had happened",
+        "shop.find was asked: the call had not happened",
+        "shop.pay (g1/call/0 of run_0) is undone",
+    ]
