@@ -207,6 +207,7 @@ async def test_claim_of_a_worker_that_is_just_declared_dead_is_no_orphan(cluster
         await claiming.commit()
         assert await upkeep.reap() == 1  # and the rest
         assert (await b.row_of(waiting)).status is RunStatus.QUEUED
+        await b.start()  # not one that may have killed its worker: those are taken apart
         assert await claim.take(Transaction(slow, None), Wish(str(name), 1, ANY_RUN), [Turn(TENANT, None)]) == []
         await slow.close()
 
