@@ -156,8 +156,15 @@ def _refusal(status: int, content: bytes) -> Stop:
     problem = _problem(content)
     code, detail = problem.get("code") or f"http_{status}", problem.get("detail") or problem.get("title") or ""
     wrong = [f"{item.get('pointer', '')} {item.get('detail', '')}".strip() for item in problem.get("errors") or ()]
+    wrong += [_effect(item) for item in problem.get("effects") or ()]
     sentence = f"{detail} ({'; '.join(wrong)})" if wrong else detail or f"the server answered {status}"
     return Stop(Exit.USAGE if status in REFUSED else Exit.FAILED, code, sentence)
+
+
+def _effect(effect: JsonObject) -> str:
+    """An effect that stands in the way, as `--settle` would name it."""
+    reason = f": {effect['reason']}" if effect.get("reason") else ""
+    return f"{effect.get('tool', '')} {effect.get('run_id', '')}:{effect.get('key', '')}{reason}"
 
 
 def _problem(content: bytes) -> JsonObject:

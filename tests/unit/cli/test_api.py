@@ -91,6 +91,22 @@ async def test_json_in_json_out():
             "no (/a bad)",
         ),
         (refuse(409, {"code": "run_ended", "detail": "it has"}), Exit.FAILED, "run_ended", "it has"),
+        (
+            refuse(
+                409, {"code": "effects_done", "detail": "no", "effects": [{"tool": "t", "run_id": "r", "key": "k"}]}
+            ),
+            Exit.FAILED,
+            "effects_done",
+            "no (t r:k)",
+        ),
+        (
+            refuse(
+                409, {"code": "cannot_be_undone", "effects": [{"tool": "t", "run_id": "r", "key": "k", "reason": "w"}]}
+            ),
+            Exit.FAILED,
+            "cannot_be_undone",
+            " (t r:k: w)",
+        ),
         (refuse(401, {"code": "unauthenticated", "title": "A key"}), Exit.FAILED, "unauthenticated", "A key"),
         (refuse(500, text="<html>"), Exit.FAILED, "http_500", "the server answered 500"),
         (refuse(500, [1]), Exit.FAILED, "http_500", "the server answered 500"),
