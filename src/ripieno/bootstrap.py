@@ -16,6 +16,7 @@ from ripieno.domain.errors import Invalid
 from ripieno.domain.interrupts import EVERYBODY, Terms
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.principals import Principal
+from ripieno.engine.admission import ANY_DEPTH, Admission, Depths
 from ripieno.engine.api import Engine
 from ripieno.engine.direct import DirectCalls
 from ripieno.engine.halting import Halting
@@ -31,6 +32,7 @@ from ripieno.engine.performers.spending import Checks, MostUsd, Spending
 from ripieno.engine.performers.tools import ToolPerformer
 from ripieno.engine.performers.undoing import UndoPerformer
 from ripieno.engine.replaying import Replaying
+from ripieno.engine.reporting import work_and_report
 from ripieno.engine.rounds import Chore, make_rounds
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.schedules import Scheduler
@@ -61,6 +63,7 @@ from ripieno.ports import (
     SchemaCheck,
     Secrets,
     Toolset,
+    Workers,
 )
 from ripieno.rings import price_list, ringed_models, ringed_tools
 from ripieno.server.app import create_app
@@ -78,6 +81,7 @@ from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
 from ripieno.store.schedules import StoredSchedules
 from ripieno.store.secrets import StoredSecrets
+from ripieno.store.workers_local import LocalWorkers
 from ripieno.tools import schemas
 from ripieno.tools.names import select
 from ripieno.tools.scrubbed import ScrubbedToolset
@@ -122,6 +126,8 @@ class Ports:
     approvals: Terms = EVERYBODY
     most_usd: MostUsd = PriceList().most_usd
     run_limits: JsonObject = field(default_factory=dict[str, Json])
+    workers: Workers = field(default_factory=LocalWorkers)
+    depths: Depths = ANY_DEPTH
 
 
 def _nobody(url: str) -> None:
@@ -157,6 +163,7 @@ def assemble(ports: Ports, options: Options) -> Platform:
         check=ports.check,
         select=select,
         workspaces=ports.workspaces,
+        admission=Admission(ports.records, ports.clock, ports.depths),
         default_model=ports.default_model,
         model_seconds=ports.model_seconds,
         run_limits=ports.run_limits,
@@ -192,7 +199,7 @@ async def running(platform: Platform) -> AsyncGenerator[Platform]:
     budgets = platform.ports.budgets
     await budgets.load()
     async with _forever(budgets.run(), "budgets"), asyncio.TaskGroup() as group:
-        group.create_task(platform.worker.run(), name="worker")
+        group.create_task(work_and_report(platform.worker, platform.ports.workers, platform.ports.clock), name="worker")
         rounds = group.create_task(make_rounds(platform.chores, platform.ports.clock))
         try:
             yield platform
@@ -225,6 +232,7 @@ class _Stored:
     history: History
     dispatch: Dispatch
     frames: Frames
+    workers: Workers
     announce: Callable[[str], None] = _nobody
 
 
@@ -269,6 +277,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             approvals=settings.approvals.terms(),
             most_usd=prices.most_usd,
             run_limits=settings.budgets.run.model_dump(),
+            workers=store.workers,
+            depths=Depths(settings.limits.queued, settings.limits.tenant_queued),
         )
         await store.journal.recover()
         if settings.database_url is None:
@@ -288,17 +298,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
 
 def _options(settings: Settings) -> Options:
     """How this process works: a scheduler takes no runs."""
-    own, limits = settings.worker, settings.limits
-    return Options(
-        slots=0 if settings.role == "scheduler" else own.slots,
-        poll_seconds=own.poll_seconds,
-        drain_seconds=own.drain_seconds,
-        default_slots=own.default_slots,
-        batch_slots=own.batch_slots,
-        tenant_running=limits.tenant_running,
-        agent_running=limits.agent_running,
-        deaths=limits.deaths,
-    )
+    given = {**settings.worker.model_dump(), **settings.limits.model_dump(exclude={"queued", "tenant_queued"})}
+    return Options(**given | ({"slots": 0} if settings.role == "scheduler" else {}))
 
 
 async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Stored:
@@ -314,6 +315,7 @@ async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _St
             embedded.history,
             dispatch,
             embedded.frames,
+            LocalWorkers(),
             embedded.announce,
         )
     try:
@@ -323,9 +325,9 @@ async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _St
     broker = None
     if settings.dispatch_url is not None:
         broker = await stack.enter_async_context(open_dispatch(settings.dispatch_url.get_secret_value(), clock))
-    shared = await open_postgres(settings.database_url.get_secret_value(), clock, dispatch=broker)
-    stack.push_async_callback(shared.close)
-    return _Stored(shared.journal, shared.records, shared.replies, shared.history, shared.dispatch, shared.frames)
+    pg = await open_postgres(settings.database_url.get_secret_value(), clock, dispatch=broker)
+    stack.push_async_callback(pg.close)
+    return _Stored(pg.journal, pg.records, pg.replies, pg.history, pg.dispatch, pg.frames, pg.workers)
 
 
 def _keyring(settings: Settings) -> Keyring:
@@ -355,6 +357,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         scheduler=platform.scheduler,
         direct=platform.direct,
         records=platform.ports.records,
+        workers=platform.ports.workers,
         replies=platform.ports.replies,
         dead_letters=platform.ports.operating.dead_letters,
         replaying=platform.replaying,

@@ -29,6 +29,7 @@ from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.domain.secrets import SecretInfo
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec
+from ripieno.domain.workers import WorkerLoad
 
 
 class Clock(Protocol):
@@ -311,8 +312,24 @@ class Records(Protocol):
         """The last completed root runs of a session, oldest first."""
         ...
 
+    async def queued(self, tenant: str | None, at_most: int) -> int:
+        """How many runs are queued, of one tenant or in all, counted no further than `at_most`."""
+        ...
+
     async def counts(self) -> Counts:
-        """How full the store is, over all tenants."""
+        """How many runs have not ended, over all tenants."""
+        ...
+
+
+class Workers(Protocol):
+    """Who works, and how much each has to do."""
+
+    async def report(self, load: WorkerLoad) -> None:
+        """Say how a worker of this process stands. Call it every second."""
+        ...
+
+    async def alive(self) -> Sequence[WorkerLoad]:
+        """Those that live, by id."""
         ...
 
 

@@ -155,11 +155,14 @@ class LimitSettings(_Section):
     """What all workers together take on. Unset means no limit.
 
     `tenant_running` and `agent_running` are how many runs of a tenant or an agent may be under way at once, for those
-    that have no limit of their own. A run that kills `deaths` workers in a row fails.
+    that have no limit of their own. While `queued` runs are queued, or `tenant_queued` of one tenant, no new ones are
+    taken (503). A run that kills `deaths` workers in a row fails.
     """
 
     tenant_running: int | None = Field(default=None, ge=1)
     agent_running: int | None = Field(default=None, ge=1)
+    queued: int | None = Field(default=100_000, ge=1)
+    tenant_queued: int | None = Field(default=None, ge=1)
     deaths: int = Field(default=3, ge=1)
 
 

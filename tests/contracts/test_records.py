@@ -123,12 +123,18 @@ async def test_counts_are_over_all_tenants(bed: Bed):
     await bed.parked(RunStatus.AWAITING_APPROVAL, tenant="other")
     await bed.running()
     await bed.start()
-    assert await bed.records.counts() == Counts(
-        queued=1,
-        running=1,
-        parked=2,
-        by_status={"completed": 1, "waiting": 1, "awaiting_approval": 1, "running": 1, "queued": 1},
-    )
+    assert await bed.records.counts() == Counts(queued=1, running=1, parked=2)
+
+
+async def test_queue_is_counted_no_further_than_asked(bed: Bed):
+    for _ in range(3):
+        await bed.start()
+    await bed.start(tenant="other")
+    await bed.running()
+    await bed.start()
+    await bed.start(tenant="other")
+    assert [await bed.records.queued(None, most) for most in (1, 2, 9)] == [1, 2, 2]
+    assert [await bed.records.queued(tenant, 9) for tenant in (TENANT, "other", "nobody")] == [1, 1, 0]
 
 
 async def test_what_is_not_there_is_not_found(bed: Bed):

@@ -22,6 +22,7 @@
     │   ├── ToolUnavailable · CallUnfinished
     │   ├── SecretsLocked
     │   ├── Halted
+    │   ├── AdmissionClosed
     │   └── StoreBusy
     └── Defect               ours, or a remote that breaks its own contract
         ├── ModelRefused
@@ -343,6 +344,12 @@ class StoreBusy(Unavailable):
     """The database cannot be used now: held by another process, or away."""
 
     code = "store_busy"
+
+
+class AdmissionClosed(Unavailable):
+    """Too many runs are queued already; no new one is taken before some have left the queue."""
+
+    code = "admission_closed"
 
 
 class Defect(RipienoError):

@@ -1,6 +1,6 @@
 """Which rows a reader wants, and how many there are."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from ripieno.domain.interrupts import InterruptKind, InterruptStatus
@@ -30,9 +30,8 @@ class InterruptFilter:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How full the store is."""
+    """How many runs have not ended."""
 
     queued: int = 0
     running: int = 0
     parked: int = 0
-    by_status: dict[str, int] = field(default_factory=dict[str, int])

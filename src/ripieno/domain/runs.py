@@ -24,6 +24,7 @@ class RunStatus(StrEnum):
 
 
 TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+ALIVE = tuple(status for status in RunStatus if status not in TERMINAL)
 PARKED = frozenset({RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunStatus.WAITING, RunStatus.PAUSED})
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from ripieno.domain import ids
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.entries import ENDINGS, Entry
-from ripieno.domain.errors import Invalid, NotFound, WhichInterrupt
+from ripieno.domain.errors import AdmissionClosed, Invalid, NotFound, WhichInterrupt
 from ripieno.domain.filters import InterruptFilter
 from ripieno.domain.halts import Subject
 from ripieno.domain.hints import HintKind
@@ -71,10 +71,15 @@ class Engine:
         Raises:
             NotFound: No such agent or session.
             Invalid: The agent is a team that cannot work.
+            AdmissionClosed: Too many runs are queued.
         """
         definition = await self._around.definitions.agent(request.agent or DEFAULT_AGENT)
         if request.session_id is not None:
             await self._around.records.session(principal.tenant, request.session_id)
+        try:
+            await self._around.admission.admit(principal.tenant)
+        except AdmissionClosed as closed:
+            return await self._started_before(principal, run_id or "", closed)
         run_id = run_id or self._clock.new_id(ids.RUN)
         new = NewRun(
             id=run_id,
@@ -95,6 +100,13 @@ class Engine:
         if not await self._journal.start(new):
             return await self._around.records.run(principal.tenant, run_id)
         return queued(new, self._clock.now())
+
+    async def _started_before(self, principal: Principal, run_id: str, closed: AdmissionClosed) -> Run:
+        """The run of a request that is made again; without one the refusal stands."""
+        try:
+            return await self._around.records.run(principal.tenant, run_id)
+        except NotFound:
+            raise closed from None
 
     async def wait(self, tenant: str, run_id: str, seconds: float) -> Run:
         """The run, when it has ended or waits for a person, or when the time is up. Raises `NotFound`."""

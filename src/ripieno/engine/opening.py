@@ -12,6 +12,7 @@ from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import Limits, NewRun, Run, RunKind, queued
 from ripieno.domain.sessions import Exchange
 from ripieno.domain.tools import ToolContext, ToolSpec
+from ripieno.engine.admission import Admission
 from ripieno.engine.core import saga
 from ripieno.engine.core.agent_loop import Job, agent_loop
 from ripieno.engine.core.commands import Program
@@ -38,6 +39,7 @@ class Surroundings:
     check: SchemaCheck
     select: Select
     workspaces: Path
+    admission: Admission
     default_model: str
     model_seconds: float = 120.0
     run_limits: JsonObject = field(default_factory=dict[str, Json])

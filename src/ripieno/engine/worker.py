@@ -9,6 +9,7 @@ from ripieno.domain import ids
 from ripieno.domain.batches import Claimed, Standing
 from ripieno.domain.errors import LegLost, NotFound, StoreBusy
 from ripieno.domain.hints import Hint, HintKind
+from ripieno.domain.workers import WorkerLoad
 from ripieno.engine.intake import Intake, Options
 from ripieno.engine.leg import Leg
 from ripieno.engine.runner import Runner
@@ -68,6 +69,11 @@ class Worker:
     def busy(self) -> int:
         """How many legs are under way."""
         return len(self._turns)
+
+    @property
+    def load(self) -> WorkerLoad:
+        """How it stands."""
+        return WorkerLoad(self.id, self._options.slots, self.busy, self._stopping.is_set())
 
     def stop(self) -> None:
         """Begin to drain: claim nothing more, give back what has no effect under way."""

@@ -88,6 +88,7 @@ KINDS: dict[str, Kind] = {
     "tool_unavailable": Kind(503, "A tool is not there now"),
     "secrets_locked": Kind(503, "The master keys of secrets are missing"),
     "call_unfinished": Kind(503, "The tool call has not ended"),
+    "admission_closed": Kind(503, "Too many runs are queued"),
     "store_busy": Kind(503, "The database cannot be used now"),
 }
 """Every code that the API can answer. Stable: clients and the documentation rely on them."""

@@ -16,7 +16,7 @@ from ripieno.engine.past.past import Past
 from ripieno.engine.replaying import Replaying
 from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
-from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets
+from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
 
 ADMIN = "admin"
 """The role of administrators."""
@@ -44,6 +44,7 @@ class Services:
     scheduler: Scheduler
     direct: DirectCalls
     records: Records
+    workers: Workers
     replies: Replies
     dead_letters: DeadLetters
     replaying: Replaying

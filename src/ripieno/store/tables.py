@@ -239,6 +239,10 @@ workers = Table(
     Column("id", Word, primary_key=True),
     Column("seen_at", Stamp, nullable=False),
     Column("dead", Boolean, nullable=False),
+    # What it reported last.
+    Column("slots", Integer, nullable=False, server_default=text("0")),
+    Column("busy", Integer, nullable=False, server_default=text("0")),
+    Column("draining", Boolean, nullable=False, server_default=text("false")),
 )
 
 tenants = Table(

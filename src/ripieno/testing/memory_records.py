@@ -84,13 +84,16 @@ class MemoryRecords:
         roots = [run for run in completed if run.parent_id is None][:limit]
         return [Exchange(run.id, run.input.goal, run.result.answer) for run in reversed(roots) if run.result]
 
+    async def queued(self, tenant: str | None, at_most: int) -> int:
+        runs = (state.run for state in self._memory.runs.values() if tenant in {None, state.run.tenant})
+        return min(at_most, sum(run.status is RunStatus.QUEUED for run in runs))
+
     async def counts(self) -> Counts:
         by_status = Counter(state.run.status.value for state in self._memory.runs.values())
         return Counts(
             queued=by_status[RunStatus.QUEUED],
             running=by_status[RunStatus.RUNNING],
             parked=sum(by_status[status] for status in PARKED),
-            by_status=dict(by_status),
         )
 
     def _state(self, tenant: str, run_id: str) -> RunState | None:

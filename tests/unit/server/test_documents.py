@@ -1,5 +1,6 @@
 """The OpenAPI document, the pages for people, health, sessions, schemas."""
 
+import asyncio
 import inspect
 from dataclasses import replace
 from typing import Any
@@ -7,9 +8,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from ripieno import bootstrap
 from ripieno.domain import errors as domain_errors
 from ripieno.domain.agents import DefinitionProblem
 from ripieno.domain.errors import Denied, RipienoError
+from ripieno.domain.workers import WorkerLoad
+from ripieno.engine.admission import Depths
+from ripieno.engine.intake import Options
 from ripieno.server import errors
 from ripieno.server.app import create_app
 from ripieno.testing.given_definitions import GivenDefinitions
@@ -138,6 +143,42 @@ async def test_health():
         assert await door.get("/health/ready") == await door.get("/api/v1/health")
         door.services.stopping.set()
         assert (await door.get("/v1/health/ready", 503))["status"] == "unhealthy"
+
+
+async def test_health_shows_who_works_and_how_much():
+    async with open_door() as door:
+        async with asyncio.timeout(20):
+            while not (workers := (await door.get("/v1/health"))["workers"]):
+                await asyncio.sleep(0.002)
+        assert workers == [
+            {"id": door.platform.worker.id, "slots": 100, "busy": 0, "load": 0.0, "draining": False},
+        ]
+        await door.platform.ports.workers.report(WorkerLoad("wrk_2", 8, 2, draining=True))
+        assert (await door.get("/v1/health"))["workers"][-1] == {
+            "id": "wrk_2",
+            "slots": 8,
+            "busy": 2,
+            "load": 0.25,
+            "draining": True,
+        }
+
+
+async def test_every_door_that_starts_a_run_is_closed_while_the_queue_is_full():
+    async with open_door(works=False) as door:
+        ports = replace(door.platform.ports, depths=Depths(queued=1))
+        services = replace(door.services, engine=bootstrap.assemble(ports, Options()).engine)
+        async with client_of(create_app(services)) as client:
+            first = await client.post("/v1/runs", json={"goal": "a"})
+            assert first.status_code == 201
+            for path, body in (
+                ("/v1/runs", {"goal": "a"}),
+                ("/run", {"goal": "a"}),
+                ("/v1/agents/default/invoke", {"task_data": {"prompt": "a"}}),
+                ("/v1/orchestrate", {"goal": "a"}),
+            ):
+                refused = await client.post(path, json=body)
+                assert (refused.status_code, refused.json()["code"]) == (503, "admission_closed"), refused.text
+                assert refused.headers["retry-after"] == "5"
 
 
 class Spoilt(GivenDefinitions):

@@ -16,6 +16,7 @@ class Past:
 
     def __init__(self, history: History, around: Surroundings, opening: Opening, clock: Clock) -> None:
         self._archive = Archive(around.records)
+        self._admission = around.admission
         self._retries = Retries(self._archive, history, clock)
         self._forks = Forks(self._archive, history, opening, around.definitions, clock)
         self._rollbacks = Rollbacks(self._archive, history, around)
@@ -25,7 +26,8 @@ class Past:
         return await self._retries.retry(principal, run_id, wish)
 
     async def fork(self, principal: Principal, run_id: str, wish: ForkWish, fork_id: str | None = None) -> Run:
-        """Start a new run from an entry of this one. Raises as `Forks.fork`."""
+        """Start a new run from an entry of this one. Raises as `Forks.fork`, and `AdmissionClosed`."""
+        await self._admission.admit(principal.tenant)
         return await self._forks.fork(principal, run_id, wish, fork_id)
 
     async def undoing(self, principal: Principal, run_id: str, wish: RollbackWish) -> Plan:

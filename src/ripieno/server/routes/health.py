@@ -1,12 +1,15 @@
 """How the server is. Open to everybody, so it says no more than that."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Response
 
 from ripieno.domain.errors import RipienoError
 from ripieno.domain.filters import Counts
+from ripieno.domain.workers import WorkerLoad
 from ripieno.server import answers
 from ripieno.server.services import Served, Services
-from ripieno.server.shapes.things import AgentsPart, AliveView, HealthView, Part, QueuePart
+from ripieno.server.shapes.things import AgentsPart, AliveView, HealthView, Part, QueuePart, WorkerView
 
 router = APIRouter(tags=["health"])
 
@@ -30,7 +33,7 @@ async def get_readiness(services: Served) -> Response:
 
 
 async def _look(services: Services) -> Response:
-    counts, database = await _database(services)
+    counts, workers, database = await _database(services)
     count = len(await services.definitions.agents())
     wrong = len(await services.definitions.problems())
     agents = AgentsPart(
@@ -46,12 +49,13 @@ async def _look(services: Services) -> Response:
         database=database,
         llm=Part(status="healthy", detail=services.config.default_model),
         queue=QueuePart(queued=counts.queued, running=counts.running, parked=counts.parked),
+        workers=[WorkerView.of(worker) for worker in workers],
     )
     return answers.json(body, 200 if healthy else 503)
 
 
-async def _database(services: Services) -> tuple[Counts, Part]:
+async def _database(services: Services) -> tuple[Counts, Sequence[WorkerLoad], Part]:
     try:
-        return await services.records.counts(), Part(status="healthy")
+        return await services.records.counts(), await services.workers.alive(), Part(status="healthy")
     except RipienoError as error:
-        return Counts(), Part(status="unhealthy", detail=error.code)
+        return Counts(), (), Part(status="unhealthy", detail=error.code)

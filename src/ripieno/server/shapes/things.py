@@ -11,6 +11,7 @@ from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, Interr
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import RunStatus
 from ripieno.domain.tools import Risk, ToolResult, ToolSpec, ToolStatus
+from ripieno.domain.workers import WorkerLoad
 from ripieno.server.shapes.runs import RunAnswer, RunSummary, Shape, TaskView, UsageView
 
 
@@ -232,6 +233,22 @@ class QueuePart(Shape):
     parked: int
 
 
+class WorkerView(Shape):
+    """How much a worker has to do. `load` is 1 when all its slots are taken; a draining one takes no more runs."""
+
+    id: str
+    slots: int
+    busy: int
+    load: float
+    draining: bool
+
+    @classmethod
+    def of(cls, worker: WorkerLoad) -> "WorkerView":
+        """Show it."""
+        load = round(worker.busy / worker.slots, 3) if worker.slots else 0.0
+        return cls(id=worker.worker_id, slots=worker.slots, busy=worker.busy, load=load, draining=worker.draining)
+
+
 class HealthView(Shape):
     """How the server is."""
 
@@ -241,6 +258,7 @@ class HealthView(Shape):
     database: Part
     llm: Part
     queue: QueuePart
+    workers: list[WorkerView]
 
 
 class AliveView(Shape):

@@ -23,6 +23,7 @@ from ripieno.store.postgres.legs import Legs
 from ripieno.store.postgres.records import PostgresRecords
 from ripieno.store.postgres.replies import PostgresReplies
 from ripieno.store.postgres.sequencer import Sequencer
+from ripieno.store.postgres.workers import PostgresWorkers
 from ripieno.store.postgres.writer import Writer
 from ripieno.store.versions import HEAD
 
@@ -55,6 +56,7 @@ class PostgresStore:
         self._database = Database(url, self.dispatch, now, news)
         self._writer = Writer(url, self._legs, self.dispatch, now, news)
         self.journal = PostgresJournal(self._database, self._writer, self.lease, self._legs, clock)
+        self.workers = PostgresWorkers(self._database, self.lease)
         self.records = PostgresRecords(self._database)
         self._sequencer = Sequencer(self.journal.upkeep.house, news)
         self.replies = PostgresReplies(self._database)

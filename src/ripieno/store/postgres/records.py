@@ -8,7 +8,7 @@ from ripieno.domain.entries import Entry
 from ripieno.domain.errors import NotFound
 from ripieno.domain.filters import Counts, InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Interrupt
-from ripieno.domain.runs import PARKED, Run, RunStatus
+from ripieno.domain.runs import ALIVE, PARKED, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.store.bodies import load
 from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, RUN_COLUMNS
@@ -33,7 +33,12 @@ SELECT id, input, result FROM runs
 WHERE tenant = $1 AND session_id = $2 AND parent_id IS NULL AND status = 'completed'
 ORDER BY created_at DESC, id DESC LIMIT $3
 """
-COUNT = "SELECT status, count(*) AS many FROM runs GROUP BY status"
+COUNT = f"""
+SELECT status, count(*) AS many FROM runs
+WHERE status IN ({", ".join(f"'{status}'" for status in ALIVE)}) GROUP BY status
+"""  # noqa: S608
+QUEUED = "SELECT count(*) AS many FROM (SELECT FROM runs WHERE status = 'queued' LIMIT $1) AS first"
+QUEUED_OF = "SELECT count(*) AS many FROM (SELECT FROM runs WHERE status = 'queued' AND tenant = $2 LIMIT $1) AS first"
 
 
 class PostgresRecords:
@@ -94,13 +99,19 @@ class PostgresRecords:
         rows = await self._database.fetch(HISTORY, tenant, session_id, limit)
         return [Exchange(row["id"], load(row["input"])["goal"], load(row["result"])["answer"]) for row in rows[::-1]]
 
+    async def queued(self, tenant: str | None, at_most: int) -> int:
+        if tenant is None:
+            rows = await self._database.fetch(QUEUED, at_most)
+        else:
+            rows = await self._database.fetch(QUEUED_OF, at_most, tenant)
+        return rows[0]["many"]
+
     async def counts(self) -> Counts:
         by_status: dict[str, int] = {row["status"]: row["many"] for row in await self._database.fetch(COUNT)}
         return Counts(
             queued=by_status.get(RunStatus.QUEUED, 0),
             running=by_status.get(RunStatus.RUNNING, 0),
             parked=sum(by_status.get(status, 0) for status in PARKED),
-            by_status=by_status,
         )
 
 

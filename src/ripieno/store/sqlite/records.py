@@ -9,7 +9,7 @@ from ripieno.domain.entries import Entry
 from ripieno.domain.errors import NotFound
 from ripieno.domain.filters import Counts, InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Interrupt
-from ripieno.domain.runs import PARKED, Run, RunStatus
+from ripieno.domain.runs import ALIVE, PARKED, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.store.bodies import load
 from ripieno.store.columns import EFFECT_COLUMNS, ENTRY_COLUMNS, RUN_COLUMNS
@@ -33,7 +33,11 @@ SELECT id, input, result FROM runs
 WHERE tenant = ? AND session_id = ? AND parent_id IS NULL AND +status = 'completed'
 ORDER BY created_at DESC, id DESC LIMIT ?
 """
-COUNT = "SELECT status, count(*) FROM runs GROUP BY status"
+COUNT = f"""
+SELECT status, count(*) FROM runs WHERE status IN ({", ".join(f"'{status}'" for status in ALIVE)}) GROUP BY status
+"""  # noqa: S608 - constants
+QUEUED = "SELECT count(*) AS many FROM (SELECT 1 FROM runs WHERE status = 'queued' LIMIT ?)"
+QUEUED_OF = "SELECT count(*) AS many FROM (SELECT 1 FROM runs WHERE status = 'queued' AND tenant = ? LIMIT ?)"
 
 
 class SqliteRecords:
@@ -88,6 +92,11 @@ class SqliteRecords:
         rows = await self._readers.read(_fetch, HISTORY, (tenant, session_id, limit))
         return [Exchange(row["id"], load(row["input"])["goal"], load(row["result"])["answer"]) for row in rows[::-1]]
 
+    async def queued(self, tenant: str | None, at_most: int) -> int:
+        of = (QUEUED, (at_most,)) if tenant is None else (QUEUED_OF, (tenant, at_most))
+        rows = await self._readers.read(_fetch, *of)
+        return rows[0]["many"]
+
     async def counts(self) -> Counts:
         rows = await self._readers.read(_fetch, COUNT, ())
         by_status: dict[str, int] = {status: count for status, count in rows}  # noqa: C416 - rows, not pairs
@@ -95,7 +104,6 @@ class SqliteRecords:
             queued=by_status.get(RunStatus.QUEUED, 0),
             running=by_status.get(RunStatus.RUNNING, 0),
             parked=sum(by_status.get(status, 0) for status in PARKED),
-            by_status=by_status,
         )
 
 

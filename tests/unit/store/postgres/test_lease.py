@@ -8,6 +8,7 @@ from ripieno.domain.batches import Standing
 from ripieno.domain.errors import LegLost
 from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import RunStatus
+from ripieno.domain.workers import WorkerLoad
 from ripieno.store.postgres.lease import LeaseTimes
 from ripieno.store.postgres.opening import PostgresStore
 from tests.contracts.bed import TENANT, Bed, intent
@@ -165,3 +166,19 @@ async def test_name_of_somebody_else_is_not_taken_over(cluster: OpenCluster):
         await both.sql("INSERT INTO workers VALUES ('a', clock_timestamp(), false)")
         await both.beds[0].journal.claim("a", 1)
         assert both.stores[0].lease.worker_id not in {"a", None}
+
+
+async def test_workers_report_their_load_until_they_are_dead(cluster: OpenCluster):
+    async with cluster(QUICK) as both:
+        one, two = both.stores
+        await one.workers.report(WorkerLoad("anything", 10, 3))
+        assert await two.workers.alive() == [], "it has not joined yet"
+        await joined(both)
+        await one.workers.report(WorkerLoad("anything", 10, 3))
+        await two.workers.report(WorkerLoad("anything", 8, 0, draining=True))
+        name = str(one.lease.worker_id)
+        found = {load.worker_id: load for load in await two.workers.alive()}
+        assert found.keys() == {one.lease.worker_id, two.lease.worker_id}
+        assert found[name] == WorkerLoad(name, 10, 3)
+        await both.sql("UPDATE workers SET dead = true WHERE busy = 3")
+        assert [load.draining for load in await two.workers.alive()] == [True]

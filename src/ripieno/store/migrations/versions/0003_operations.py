@@ -27,10 +27,12 @@ def upgrade() -> None:
     _breakers()
     _schedules()
     _queue()
+    _workers()
 
 
 def downgrade() -> None:
     """Take back."""
+    _without_workers()
     _unqueue()
     _without_people()
     for index in ("runs_old", "runs_family"):
@@ -256,6 +258,17 @@ def _breakers() -> None:
         sa.Column("updated_at", STAMP, nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
+
+
+def _workers() -> None:
+    for name in ("slots", "busy"):
+        op.add_column("workers", sa.Column(name, sa.Integer(), nullable=False, server_default=sa.text("0")))
+    op.add_column("workers", sa.Column("draining", sa.Boolean(), nullable=False, server_default=sa.text("false")))
+
+
+def _without_workers() -> None:
+    for name in ("draining", "busy", "slots"):
+        op.drop_column("workers", name)
 
 
 def _queue() -> None:
