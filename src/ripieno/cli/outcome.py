@@ -23,6 +23,14 @@ from ripieno.domain.runs import RunStatus
 
 PARKING_SECONDS = 5
 
+HOW = {
+    InterruptKind.APPROVAL: ("approve", ""),
+    InterruptKind.BUDGET: ("approve", ""),
+    InterruptKind.QUESTION: ("answer", " ANSWER"),
+    InterruptKind.UNKNOWN_EFFECT: ("answer", " committed|retry|abandon"),
+}
+"""The command that decides, and what stands behind the question's id."""
+
 
 def screen_for(api: Api, where: Where) -> Screen:
     """A live picture on a terminal, lines elsewhere, nothing where JSON is wanted."""
@@ -90,8 +98,8 @@ def _waiting(run: JsonObject, story: Story, where: Where) -> str:
     if not pending:
         return f"run {run['id']} is {run['status']}; look at it with: ripieno show {run['id']}{place}"
     asked = "; ".join(f"{question.kind} of {lines.request(question)}" for question in pending)
-    how = "approve" if pending[0].kind in {InterruptKind.APPROVAL, InterruptKind.BUDGET} else "answer"
-    return f"run {run['id']} waits for a person: {asked}. Decide with: ripieno {how} {pending[0].id}{place}"
+    verb, words = HOW[InterruptKind(pending[0].kind)]
+    return f"run {run['id']} waits for a person: {asked}. Decide with: ripieno {verb} {pending[0].id}{words}{place}"
 
 
 def _place(where: Where) -> str:

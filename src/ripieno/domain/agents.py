@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from ripieno.domain import approvals, spelling
-from ripieno.domain.approvals import ApprovalRule
+from ripieno.domain.approvals import ApprovalEntry
 from ripieno.domain.budgets import MOST, OnExceeded
 from ripieno.domain.interrupts import Terms
 from ripieno.domain.jsons import Json, JsonObject, digest
@@ -82,7 +82,7 @@ class AgentDefinition(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
     tools: tuple[str, ...] = ()
-    approvals: tuple[str | ApprovalRule, ...] = Field(
+    approvals: tuple[ApprovalEntry, ...] = Field(
         default=(), validation_alias=_first("approvals", "approval_required_tools")
     )
     capabilities: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Annotated, TypeAlias
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from ripieno.domain.interrupts import OnExpiry, Terms
 
@@ -16,10 +16,14 @@ LONGEST = 366 * 86400.0
 
 
 def seconds_in(given: object) -> object:
-    """A duration in seconds: `90`, `90s`, `30m`, `4h`, `3d`. Anything else is left to the validator to refuse."""
-    if isinstance(given, str) and (found := DURATION.fullmatch(given.strip())):
-        return float(found[1]) * SECONDS[found[2]]
-    return given
+    """A duration in seconds: `90`, `90s`, `30m`, `4h`, `3d`. What is no text is left to the validator."""
+    if not isinstance(given, str):
+        return given
+    found = DURATION.fullmatch(given.strip())
+    if found is None:
+        msg = "give seconds, or a number with s, m, h or d behind it, as in 4h"
+        raise ValueError(msg)
+    return float(found[1]) * SECONDS[found[2]]
 
 
 Assignees: TypeAlias = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
@@ -41,6 +45,16 @@ class ApprovalRule(BaseModel):
     expires: Duration | None = None
     on_expiry: OnExpiry | None = None
     escalate_to: Assignees | None = Field(default=None, min_length=1)
+
+
+def _form(entry: object) -> str:
+    return "pattern" if isinstance(entry, str) else "terms"
+
+
+ApprovalEntry: TypeAlias = Annotated[
+    Annotated[str, Tag("pattern")] | Annotated[ApprovalRule, Tag("terms")], Discriminator(_form)
+]
+"""A pattern of tools, alone or with terms."""
 
 
 def pattern(entry: str | ApprovalRule) -> str:

@@ -55,6 +55,13 @@ def test_durations(given: Any, seconds: float):
     assert terms({"tool": "*", "expires": given}).seconds == seconds
 
 
+def test_nonsense_is_refused_in_words():
+    with pytest.raises(ValidationError) as refused:
+        agent("shop.look", {"tool": "shop.*", "expires": "soon"})
+    (error,) = refused.value.errors()
+    assert (error["loc"], "as in 4h" in error["msg"]) == (("approvals", 1, "terms", "expires"), True)
+
+
 @pytest.mark.parametrize(
     "entry",
     [

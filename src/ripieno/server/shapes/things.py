@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from ripieno.domain.agents import AgentDefinition, AgentLimits, DefinitionProblem, Mode, Pattern
-from ripieno.domain.approvals import ApprovalRule
+from ripieno.domain.approvals import ApprovalEntry
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus, OnExpiry, Vote
 from ripieno.domain.jsons import Json, JsonObject
@@ -79,7 +79,7 @@ class AgentView(Shape):
     pattern: Pattern | None
     model: str | None
     tools: tuple[str, ...]
-    approvals: tuple[str | ApprovalRule, ...]
+    approvals: tuple[ApprovalEntry, ...]
     capabilities: tuple[str, ...]
     members: tuple[str, ...]
     tags: tuple[str, ...]
