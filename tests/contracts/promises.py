@@ -115,5 +115,7 @@ class Promises:
         if interrupt.decisions and interrupt.status is not InterruptStatus.PENDING:
             known = self.decided.setdefault(interrupt.id, interrupt.decisions)
             assert known == interrupt.decisions, "8: decided twice"
+        voters = [vote.by for vote in interrupt.votes]
+        assert len(set(voters)) == len(voters) <= interrupt.terms.required, "8: voted twice"
         ended = self.runs[interrupt.run_id].status in TERMINAL
         assert not (interrupt.status is InterruptStatus.PENDING and ended), "11: a question of a run that ended is open"

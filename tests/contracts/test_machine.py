@@ -21,7 +21,17 @@ from ripieno.domain.effects import EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import RipienoError
 from ripieno.domain.filters import InterruptFilter, RunFilter
-from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind, NewInterrupt
+from ripieno.domain.interrupts import (
+    EVERYBODY,
+    Decision,
+    DecisionKind,
+    Interrupt,
+    InterruptKind,
+    NewInterrupt,
+    OnExpiry,
+    Terms,
+)
+from ripieno.domain.principals import Principal
 from ripieno.domain.runs import PARKED, TERMINAL, Lane, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.ports import Journal
 from ripieno.store.dispatch_local import LocalDispatch
@@ -31,6 +41,17 @@ from tests.contracts.promises import Promises, Standing
 from tests.servers import postgres
 
 NUMBERS = st.integers(0, 5)
+PEOPLE = st.sampled_from(
+    [Principal("person0", TENANT), Principal("person1", TENANT, ("finance",)), Principal("person2", TENANT, ("admin",))]
+)
+ASKED_ON = st.builds(
+    Terms,
+    required=st.integers(1, 2),
+    exclude_requester=st.booleans(),
+    assignees=st.sampled_from([(), ("person0", "role:finance")]),
+    seconds=st.just(4.0),
+    on_expiry=st.sampled_from(OnExpiry),
+)
 KEYS = st.sampled_from("abc")
 STALE = st.sampled_from([0, 0, 0, 0, 0, -1])
 TERMS = st.builds(
@@ -133,8 +154,8 @@ class Journals(RuleBasedStateMachine):
         assert terms.each_agent is None or all(agents[each.run.target] <= terms.each_agent for each in claimed)
 
     @precondition(lambda self: self.runs)
-    @rule(number=NUMBERS, stale=STALE, key=KEYS, consumed=st.none() | st.integers(1, 3), asks=st.booleans())
-    def append(self, number: int, stale: int, key: str, consumed: int | None, asks: bool) -> None:
+    @rule(number=NUMBERS, stale=STALE, key=KEYS, consumed=st.none() | st.integers(1, 3), terms=st.none() | ASKED_ON)
+    def append(self, number: int, stale: int, key: str, consumed: int | None, terms: Terms | None) -> None:
         run = self.run_of(number)
         key = self.key(key)
         asked = NewInterrupt(
@@ -143,7 +164,9 @@ class Journals(RuleBasedStateMachine):
             kind=InterruptKind.APPROVAL,
             subject_hash="hash",
             request={},
+            requested_by="person0",
             expires_at=self.beds[0].after(4),
+            terms=terms or EVERYBODY,
         )
         entries = (
             NewEntry(key, EntryType.MODEL_REPLIED, {"n": self.turn}),
@@ -154,7 +177,7 @@ class Journals(RuleBasedStateMachine):
             run.epoch + stale,
             entries,
             consumed=(consumed,) if consumed else (),
-            interrupts=(asked,) if asks else (),
+            interrupts=(asked,) if terms else (),
         )
         answer = self.all(lambda journal: journal.append(batch))
         self.heard(batch, answer)
@@ -198,12 +221,32 @@ class Journals(RuleBasedStateMachine):
         assert self.run_of(number).status == (RunStatus.QUEUED if woken else run.status)
 
     @precondition(lambda self: self.runs)
-    @rule(number=NUMBERS, kind=st.sampled_from([DecisionKind.APPROVE, DecisionKind.DENY, DecisionKind.ANSWER]))
-    def decide(self, number: int, kind: DecisionKind) -> None:
-        which = InterruptFilter()
-        asked = self.runner.run(self.beds[0].records.interrupts(TENANT, which, 6))
-        interrupt_id = asked[number % len(asked)].id if asked else "apr_0"
-        self.all(lambda journal: journal.decide(TENANT, interrupt_id, Decision(kind, f"person{number}")))
+    @rule(
+        number=NUMBERS,
+        person=PEOPLE,
+        kind=st.sampled_from([DecisionKind.APPROVE, DecisionKind.APPROVE, DecisionKind.DENY, DecisionKind.ANSWER]),
+    )
+    def decide(self, number: int, person: Principal, kind: DecisionKind) -> None:
+        interrupt_id = self.asked(number)
+        said = Decision(kind, person.id)
+        self.all(lambda journal: journal.decide(TENANT, interrupt_id, said, person.roles))
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, person=PEOPLE, what=st.sampled_from(["delegate", "escalate", "withdraw"]))
+    def hand_on(self, number: int, person: Principal, what: str) -> None:
+        interrupt_id = self.asked(number)
+        match what:
+            case "delegate":
+                self.all(lambda journal: journal.delegate(person, interrupt_id, [f"person{number}"]))
+            case "escalate":
+                self.all(lambda journal: journal.escalate(person, interrupt_id))
+            case _:
+                self.all(lambda journal: journal.withdraw(TENANT, interrupt_id))
+
+    def asked(self, number: int) -> str:
+        """One of the newest questions."""
+        asked = self.runner.run(self.beds[0].records.interrupts(TENANT, InterruptFilter(), 6))
+        return asked[number % len(asked)].id if asked else "apr_0"
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS, what=st.sampled_from(["cancel", "pause", "pause", "resume", "resume"]))

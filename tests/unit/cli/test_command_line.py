@@ -159,11 +159,19 @@ def test_runs_that_did_not_complete(run: dict[str, object], exit_code: int, code
     assert (caught.value.exit_code, caught.value.code, caught.value.sentences) == (exit_code, code, (sentence,))
 
 
-@pytest.mark.parametrize(("kind", "verb"), [("approval", "approve"), ("unknown_effect", "answer")])
-def test_how_to_decide(kind: str, verb: str):
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("approval", "approve apr_1"),
+        ("budget", "approve apr_1"),
+        ("question", "answer apr_1 ANSWER"),
+        ("unknown_effect", r"answer apr_1 committed\|retry\|abandon"),
+    ],
+)
+def test_how_to_decide(kind: str, how: str):
     make = Happenings()
     story = told(
         make.started("run_1", "a"), make.replied("run_1", ("t.x", {})), make.asked("run_1", 0, "t.x", {}, kind=kind)
     )
-    with pytest.raises(Stop, match=rf"Decide with: ripieno {verb} apr_1 --data 'my data'$"):
+    with pytest.raises(Stop, match=rf"Decide with: ripieno {how} --data 'my data'$"):
         outcome.verdict(run_as("awaiting_approval"), story, Where(data=Path("my data")))
