@@ -365,6 +365,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         outbox=platform.ports.operating.outbox,
         definitions=platform.ports.definitions,
         secrets=platform.ports.secrets,
+        budgets=platform.ports.budgets,
         clock=platform.ports.clock,
         access=_access(settings),
         config=config,

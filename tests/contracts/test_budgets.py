@@ -21,6 +21,7 @@ from ripieno.domain.budgets import (
     Reservation,
     Settlement,
     Shortage,
+    UsageGroup,
     Window,
     Wish,
 )
@@ -289,3 +290,43 @@ async def test_many_at_once_never_get_more_than_there_is(bed: Bed):
     taken = await asyncio.gather(*(greedy(number) for number in range(40)))
     assert sum(taken) == (await standing(bed)).leased.tokens <= 1000
     assert sum(taken) > 1000 - 30 - 1
+
+
+# -- usage -----------------------------------------------------------------------------------------------------------
+
+
+async def test_usage_is_counted_from_the_journals(bed: Bed):
+    def replied(cost: float, model: str) -> dict[str, Any]:
+        usage = {"input_tokens": 10, "output_tokens": 5, "cost_usd": cost}
+        return {"reply": {"usage": usage, "model": model}, "ms": 500}
+
+    async def work(run: Run, cost: float, model: str) -> None:
+        lines = (
+            NewEntry("m", EntryType.MODEL_REPLIED, replied(cost, model)),
+            NewEntry("r", EntryType.TOOL_RETURNED, {"effect": "read", "ms": 250}),
+            NewEntry("e", EntryType.TOOL_RETURNED, {"effect": "irreversible", "ms": 250}),
+        )
+        await bed.journal.append(Append(run.id, run.epoch, lines))
+
+    begin = bed.clock.now()
+    await work(await bed.running(), 0.5, "big")
+    bed.clock.advance(86_400)
+    await work(await bed.running(target="other", session_id="ses_2"), 0.25, "small")
+    await work(await bed.running(created_by="bob"), 0.25, "big")
+    until = bed.after(1)
+
+    async def groups(by: UsageGroup) -> dict[str, tuple[float, int, int, int, float]]:
+        rows = await bed.books.usage(TENANT, by, begin, until)
+        return {
+            row.group: (row.usd, row.input_tokens + row.output_tokens, row.calls, row.effects, row.seconds)
+            for row in rows
+        }
+
+    one, two = (0.25, 15, 1, 1, 1.0), (0.75, 30, 2, 2, 2.0)
+    assert await groups(UsageGroup.AGENT) == {"clerk": two, "other": one}
+    assert await groups(UsageGroup.USER) == {"alice": two, "bob": one}
+    assert await groups(UsageGroup.SESSION) == {"ses_1": two, "ses_2": one}
+    assert await groups(UsageGroup.MODEL) == {"big": (0.75, 30, 2, 0, 1.0), "small": (0.25, 15, 1, 0, 0.5)}
+    assert await groups(UsageGroup.TENANT) == {TENANT: (1.0, 45, 3, 3, 3.0)}
+    assert await groups(UsageGroup.DAY) == {"2026-01-01": (0.5, 15, 1, 1, 1.0), "2026-01-02": (0.5, 30, 2, 2, 2.0)}
+    assert await bed.books.usage("another", UsageGroup.TENANT, begin, until) == []

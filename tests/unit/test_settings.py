@@ -156,3 +156,12 @@ def test_how_approvals_are_given():
     environ = {"RIPIENO_APPROVALS__REQUIRED": "2", "RIPIENO_APPROVALS__ON_EXPIRY": "cancel"}
     terms = settings.load(environ=environ).approvals.terms()
     assert (terms.required, terms.on_expiry, terms.escalate_to) == (2, OnExpiry.CANCEL, ("role:admin",))
+
+
+def test_budgets_of_all_tenants_come_from_the_settings():
+    environ = {"RIPIENO_BUDGETS__MONTH__USD": "200", "RIPIENO_BUDGETS__MONTH__ON_EXCEEDED": "ask"}
+    loaded = settings.load(environ=environ)
+    (budget,) = loaded.budgets.of_tenants()
+    assert (budget.scope, budget.window, budget.on_exceeded) == ("tenant", "month", "ask")
+    assert budget.caps.shown() == {"usd": 200}
+    assert list(settings.load(environ={}).budgets.of_tenants()) == []

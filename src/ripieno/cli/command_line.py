@@ -10,6 +10,7 @@ import typer
 from ripieno import __version__
 from ripieno.cli.commands import (
     agents,
+    budgets,
     control,
     crashtest,
     db,
@@ -74,6 +75,7 @@ app.add_typer(dlq.dlq)
 app.add_typer(db.db)
 app.add_typer(schedules.schedules)
 app.add_typer(secrets.secrets)
+app.add_typer(budgets.budgets)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

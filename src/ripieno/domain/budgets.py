@@ -112,6 +112,10 @@ class Caps:
         pairs = zip(MEASURES, found, strict=True)
         return Caps(*(None if limit is None else units(measure, limit) for measure, limit in pairs))
 
+    def __add__(self, more: Amount) -> "Caps":
+        limits = ((self.of(measure), more.of(measure)) for measure in MEASURES)
+        return Caps(*(None if limit is None else limit + added for limit, added in limits))
+
     def shown(self) -> JsonObject:
         """The limits that there are, in dollars, tokens, seconds and effects."""
         return {measure.value: shown(measure, self.of(measure) or 0) for measure in self.measures}
@@ -174,6 +178,12 @@ class RunBudget:
     tokens: int | None = None
     effects: int | None = None
     on_exceeded: OnExceeded = OnExceeded.STOP
+
+    @staticmethod
+    def pinned(run_id: str, agent: str, limits: JsonObject) -> "RunBudget":
+        """From the limits in a run's first entry."""
+        usd, tokens, effects = (limits.get(name) for name in ("usd", "tokens", "effects"))
+        return RunBudget(run_id, agent, usd, tokens, effects, OnExceeded(limits.get("on_exceeded", OnExceeded.STOP)))
 
     @property
     def limits_something(self) -> bool:
@@ -285,6 +295,17 @@ class BudgetState:
     reserved: Amount = NOTHING
     leased: Amount = NOTHING
     warned: bool = False
+
+
+class UsageGroup(StrEnum):
+    """By what usage can be summed up. By model only model calls count."""
+
+    AGENT = "agent"
+    MODEL = "model"
+    SESSION = "session"
+    USER = "user"
+    TENANT = "tenant"
+    DAY = "day"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
-from ripieno.domain.budgets import Amount, Budget, OnExceeded, Raise, Reservation, RunBudget, Settlement, Shortage
+from ripieno.domain.budgets import Amount, Budget, Raise, Reservation, RunBudget, Settlement, Shortage
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import EntryType, InboxRow, NewEntry
 from ripieno.domain.interrupts import Interrupt, InterruptStatus, NewInterrupt
@@ -153,9 +153,7 @@ class Leg:
         """The budgets of the runs above and of this one, as pinned when it began."""
         if self._family is None:
             limits: JsonObject = self.recorded[f"g{self.run.generation}/start"].body["limits"]
-            named = {name: limits.get(name) for name in ("usd", "tokens", "effects")}
-            rule = OnExceeded(limits.get("on_exceeded", OnExceeded.STOP))
-            own = RunBudget(self.run.id, self.run.target, **named, on_exceeded=rule)
+            own = RunBudget.pinned(self.run.id, self.run.target, limits)
             above = self.run.input.above if self.run.parent_id is not None else ()
             self._family = (*above, own)
         return self._family

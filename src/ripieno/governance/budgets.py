@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from ripieno.domain import ids
@@ -27,6 +28,8 @@ from ripieno.domain.budgets import (
     Reservation,
     RunBudget,
     Shortage,
+    UsageGroup,
+    UsageRow,
     Window,
     Wish,
 )
@@ -72,6 +75,10 @@ class Books(Protocol):
 
     async def reserved(self, tenant: str, run_id: str) -> Sequence[Reservation]:
         """The reservations of a run that are not settled."""
+        ...
+
+    async def usage(self, tenant: str, by: UsageGroup, since: datetime, until: datetime) -> Sequence[UsageRow]:
+        """What runs used, under budgets or not, by group."""
         ...
 
     async def lease(self, wish: Wish, holder: str) -> Chunk | Shortage | None:
@@ -175,6 +182,10 @@ class LeasedBudgets:
     async def remove(self, tenant: str, scope: str, window: Window, by: str) -> None:
         await self._books.remove(tenant, scope, window, by)
         await self.load()
+
+    async def usage(self, tenant: str, by: UsageGroup, since: datetime, until: datetime) -> Sequence[UsageRow]:
+        """What runs used, under budgets or not, by group."""
+        return await self._books.usage(tenant, by, since, until)
 
     async def raise_by(self, more: Raise) -> None:
         await self._books.raise_by(more)

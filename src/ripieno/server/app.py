@@ -13,6 +13,7 @@ from ripieno.server.auth import PUBLIC, GuardedApp
 from ripieno.server.frame import AliasedApp, BoundedApp, FramedApp
 from ripieno.server.routes import (
     agents,
+    budgets,
     dead_letters,
     events,
     health,
@@ -77,6 +78,7 @@ MODULES = (
     agents,
     tools,
     secrets,
+    budgets,
     sessions,
     dead_letters,
     events,

@@ -16,6 +16,7 @@ from ripieno.engine.past.past import Past
 from ripieno.engine.replaying import Replaying
 from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
+from ripieno.governance.budgets import LeasedBudgets
 from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
 
 ADMIN = "admin"
@@ -52,6 +53,7 @@ class Services:
     outbox: Outbox
     definitions: Definitions
     secrets: Secrets
+    budgets: LeasedBudgets
     clock: Clock
     access: StaticAccess
     config: HttpConfig

@@ -1,6 +1,7 @@
 """Budgets in the database: what is allowed, how it stands, who raised it; see `budget_chunks` for how it is spent."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from ripieno.domain.budgets import (
     MEASURES,
@@ -12,6 +13,8 @@ from ripieno.domain.budgets import (
     Raise,
     Reservation,
     Shortage,
+    UsageGroup,
+    UsageRow,
     Window,
     Wish,
     window_of,
@@ -35,6 +38,7 @@ from ripieno.store.budget_chunks import (
     values,
 )
 from ripieno.store.portable.frame import Frame, Frames, Work
+from ripieno.store.usage import usage
 
 PUT = f"""
 INSERT INTO budgets (tenant, scope, period, {AMOUNTS}, on_exceeded, warn_at, set_by, set_at)
@@ -99,6 +103,9 @@ class StoredBooks:
 
     async def reserved(self, tenant: str, run_id: str) -> Sequence[Reservation]:
         return await self._frames.read(_reserved, tenant, run_id)
+
+    async def usage(self, tenant: str, by: UsageGroup, since: datetime, until: datetime) -> Sequence[UsageRow]:
+        return await self._frames.read(usage, tenant, by, since, until)
 
     async def lease(self, wish: Wish, holder: str) -> Chunk | Shortage | None:
         return await self._frames.write(budget_chunks.lease, wish, holder)

@@ -15,6 +15,8 @@ from ripieno.domain.budgets import (
     Raise,
     Reservation,
     Shortage,
+    UsageGroup,
+    UsageRow,
     Window,
     Wish,
     granted,
@@ -22,7 +24,9 @@ from ripieno.domain.budgets import (
     nearly_spent,
     window_of,
 )
+from ripieno.domain.entries import Entry, EntryType
 from ripieno.domain.errors import NotFound
+from ripieno.domain.runs import Run
 from ripieno.ports import Clock
 from ripieno.testing.memory_state import Memory
 
@@ -89,6 +93,15 @@ class MemoryBooks:
             return []
         found = [each.what for each in state.booked if each.open]
         return sorted(found, key=lambda one: (one.key, one.scope, one.window))
+
+    async def usage(self, tenant: str, by: UsageGroup, since: datetime, until: datetime) -> Sequence[UsageRow]:
+        found: dict[str, UsageRow] = {}
+        for state in self._memory.runs.values():
+            for entry in state.entries if state.run.tenant == tenant else ():
+                used = _used(entry) if since <= entry.at < until and entry.epoch else None
+                if used is not None and (name := _group(state.run, entry, by)) is not None:
+                    found[name] = _plus(found.get(name), replace(used, group=name))
+        return [found[name] for name in sorted(found)]
 
     async def lease(self, wish: Wish, holder: str) -> Chunk | Shortage | None:
         del holder
@@ -184,3 +197,41 @@ class MemoryBooks:
         return BudgetState(
             budget, place[3], account.raised, account.spent + used, reserved, account.leased, warned=book.warned
         )
+
+
+def _used(entry: Entry) -> UsageRow | None:
+    body, seconds = entry.body, entry.body.get("ms", 0.0) / 1000
+    if entry.type is EntryType.MODEL_REPLIED:
+        usage = body.get("reply", {}).get("usage", {})
+        tokens = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
+        return UsageRow("", usage.get("cost_usd", 0.0), *tokens, 1, 0, seconds)
+    if entry.type is EntryType.TOOL_RETURNED:
+        return UsageRow("", 0.0, 0, 0, 0, 0 if body.get("effect", "read") == "read" else 1, seconds)
+    return None
+
+
+def _group(run: Run, entry: Entry, by: UsageGroup) -> str | None:
+    model = entry.body["reply"]["model"] if entry.type is EntryType.MODEL_REPLIED else None
+    names = {
+        UsageGroup.AGENT: run.target,
+        UsageGroup.MODEL: model,
+        UsageGroup.SESSION: run.session_id,
+        UsageGroup.USER: run.created_by,
+        UsageGroup.TENANT: run.tenant,
+        UsageGroup.DAY: entry.at.date().isoformat(),
+    }
+    return names[by]
+
+
+def _plus(one: UsageRow | None, other: UsageRow) -> UsageRow:
+    if one is None:
+        return other
+    return UsageRow(
+        one.group,
+        one.usd + other.usd,
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.calls + other.calls,
+        one.effects + other.effects,
+        one.seconds + other.seconds,
+    )

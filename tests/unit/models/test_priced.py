@@ -7,7 +7,7 @@ import pytest
 from ripieno.domain.messages import ModelRequest, Reply, TextDelta, UserMessage
 from ripieno.domain.usage import Usage
 from ripieno.models.priced import PricedModel
-from ripieno.models.providers.prices import cost_usd
+from ripieno.models.providers.prices import Price, PriceList, cost_usd
 from ripieno.testing.scripted_model import ScriptedModel
 
 REQUEST = ModelRequest("openai:gpt-4o-mini", (UserMessage("go"),))
@@ -48,3 +48,36 @@ async def test_what_has_no_list_price_costs_nothing(provider: str, model: str):
 
 async def test_a_price_that_the_provider_gave_is_kept():
     assert (await priced(replace(MILLION, usage=replace(MILLION.usage, cost_usd=7.0)))).usage.cost_usd == 7.0
+
+
+OWN = PriceList({"openai:gpt-4o": Price(1.0, 2.0), "openai:mine": Price(0.0, 0.0)})
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("offline", 0.0),
+        ("openai:mine", 0.0),
+        ("openai:gpt-4o", 3.0),
+        ("openai:gpt-4o-2024-08-06", 3.0),
+        ("openai:nobodys-model", None),
+    ],
+)
+async def test_the_most_a_model_may_cost(model: str, usd: float | None):
+    assert await OWN.most_usd(model, 1_000_000, 1_000_000) == usd
+
+
+async def test_a_listed_model_has_a_price_but_not_on_a_machine_of_ones_own():
+    listed = await PriceList().most_usd("openai:gpt-4o-mini", 1_000_000, 1_000_000)
+    assert listed is not None
+    assert 0.01 < listed < 10
+    assert await PriceList().most_usd("openai:gpt-4o-mini", 1_000_000, 0) < listed  # pyright: ignore[reportOptionalOperand]
+    own = PriceList(base_urls={"openai": "http://127.0.0.1:9/v1"})
+    assert await own.most_usd("openai:gpt-4o-mini", 1000, 1000) is None
+
+
+async def test_ones_own_price_counts_for_what_was_used():
+    reply = replace(MILLION, model="gpt-4o-2024-08-06")
+    used = reply.usage
+    assert await OWN.cost_usd(reply) == (used.input_tokens + 2 * used.output_tokens) / 1_000_000
+    assert await OWN.cost_usd(MILLION) == await cost_usd(MILLION)

@@ -1,6 +1,7 @@
 """List prices of hosted models, from the genai-prices snapshot that is installed; nothing is downloaded."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -8,6 +9,9 @@ from types import ModuleType
 
 from ripieno.domain.messages import Reply
 from ripieno.domain.usage import Usage
+
+SNAPSHOT = re.compile(r"-\d[\d-]*$")
+"""The date at the end of the name of a model's snapshot."""
 
 FREE = frozenset({"offline", "scripted"})
 
@@ -51,8 +55,7 @@ class PriceList:
         return _listed(library, name, Usage(sent, answered), provider, self.base_urls.get(provider))
 
     def _own(self, model: str) -> Price | None:
-        known = [name for name in self.own if model == name or model.startswith(f"{name}-")]
-        return self.own[max(known, key=len)] if known else None
+        return self.own.get(model) or self.own.get(SNAPSHOT.sub("", model))
 
 
 async def cost_usd(reply: Reply) -> float:

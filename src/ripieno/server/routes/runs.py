@@ -1,10 +1,13 @@
 """Runs: start, list, get, decide for, cancel, pause, resume."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
+from ripieno.domain.budgets import RunBudget
+from ripieno.domain.entries import Entry, EntryType
 from ripieno.domain.filters import RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind
 from ripieno.domain.principals import Principal
@@ -15,7 +18,7 @@ from ripieno.server.answers import PageQuery, Wait
 from ripieno.server.idempotency import IdempotentRoute, StartingRoute
 from ripieno.server.services import Caller, Served, Services
 from ripieno.server.shapes.requests import AnswerRequest, ApproveRequest, CancelRequest, RunRequest
-from ripieno.server.shapes.runs import RunAnswer, RunPage, RunSummary, RunView
+from ripieno.server.shapes.runs import RunAnswer, RunBudgetView, RunPage, RunSummary, RunView
 from ripieno.server.shapes.things import InterruptView, RunDecided
 
 starters = APIRouter(tags=["runs"], route_class=StartingRoute)
@@ -71,7 +74,17 @@ async def get_run(run_id: str, services: Served, principal: Caller, wait: Wait =
     entries = await journals.entries_of(services.records, run)
     tasks, used = projection.tasks(entries), projection_reading.used(entries)
     halt = services.halting.over_run(run)
-    return answers.json(RunView.told(run, tasks, used, asked, journals.forked_from(entries), halt))
+    view = RunView.told(run, tasks, used, asked, journals.forked_from(entries), halt)
+    return answers.json(view.model_copy(update={"budget": await _budget(services, run, entries)}))
+
+
+async def _budget(services: Services, run: Run, entries: Sequence[Entry]) -> RunBudgetView | None:
+    """How the run's own budget stands; None where it has none, or has not begun."""
+    started = [entry for entry in entries if entry.type is EntryType.RUN_STARTED]
+    own = RunBudget.pinned(run.id, run.target, started[-1].body["limits"]) if started else None
+    if own is None or not own.limits_something:
+        return None
+    return RunBudgetView.of(await services.budgets.state_of(own.budget(run.tenant)))
 
 
 @router.post("/runs/{run_id}/approve", response_model=RunDecided)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ripieno.domain import halts
+from ripieno.domain.budgets import BudgetState
 from ripieno.domain.halts import Halt
 from ripieno.domain.interrupts import Interrupt, InterruptKind, Vote
 from ripieno.domain.jsons import Json, JsonObject
@@ -214,6 +215,28 @@ class RunSummary(RunAnswer):
         return cls.model_construct(**_standing(run, waiting_for, halt), **_row(run), usage=usage)
 
 
+class RunBudgetView(Shape):
+    """What a run and the runs below it may spend together, have spent, and may yet use in calls under way.
+
+    `limit` has what a person allowed on top.
+    """
+
+    limit: JsonObject
+    spent: JsonObject
+    reserved: JsonObject
+
+    @classmethod
+    def of(cls, state: BudgetState) -> "RunBudgetView":
+        """Show it."""
+        limit = (state.budget.caps + state.raised).shown()
+        spent, reserved = state.spent.shown(), state.reserved.shown()
+        return cls(
+            limit=limit,
+            spent={name: spent[name] for name in limit},
+            reserved={name: reserved[name] for name in limit},
+        )
+
+
 class RunView(RunSummary):
     """A run with all its steps, but without their payloads. `steps` is another name of `tasks`."""
 
@@ -225,6 +248,7 @@ class RunView(RunSummary):
     tasks: tuple[TaskView, ...]
     steps: tuple[TaskView, ...]
     own_usage: UsageView
+    budget: RunBudgetView | None = None
     evidence: tuple[Evidence, ...]
     forked_from: str | None
     generation: int
