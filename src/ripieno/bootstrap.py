@@ -31,12 +31,15 @@ from ripieno.engine.performers.permits import Permits
 from ripieno.engine.performers.spending import Checks, MostUsd, Spending
 from ripieno.engine.performers.tools import ToolPerformer
 from ripieno.engine.performers.undoing import UndoPerformer
+from ripieno.engine.performers.waiting import WaitPerformer
+from ripieno.engine.post import Counters, PostOffice
+from ripieno.engine.receiving import Receiving
 from ripieno.engine.replaying import Replaying
 from ripieno.engine.reporting import work_and_report
 from ripieno.engine.rounds import Chore, make_rounds
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.schedules import Scheduler
-from ripieno.engine.stores import Schedules
+from ripieno.engine.stores import Mailboxes, Schedules
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
 from ripieno.governance.budgets import LeasedBudgets
@@ -77,6 +80,7 @@ from ripieno.store.definitions import FileDefinitions
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
 from ripieno.store.halts import StoredHalts
+from ripieno.store.mailboxes import StoredMailboxes
 from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
 from ripieno.store.schedules import StoredSchedules
@@ -95,11 +99,18 @@ class Operating:
     halts: Halts
     outbox: Outbox
     schedules: Schedules
+    mailboxes: Mailboxes
 
     @classmethod
     def on(cls, frames: Frames) -> "Operating":
         """Stored in a database."""
-        return cls(StoredDeadLetters(frames), StoredHalts(frames), StoredOutbox(frames), StoredSchedules(frames))
+        return cls(
+            dead_letters=StoredDeadLetters(frames),
+            halts=StoredHalts(frames),
+            outbox=StoredOutbox(frames),
+            schedules=StoredSchedules(frames),
+            mailboxes=StoredMailboxes(frames),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +161,8 @@ class Platform:
     halting: Halting
     replaying: Replaying
     scheduler: Scheduler
+    post: PostOffice
+    receiving: Receiving
     chores: Mapping[str, Chore]
     announce: Callable[[str], None] = _nobody
 
@@ -172,8 +185,10 @@ def assemble(ports: Ports, options: Options) -> Platform:
     people = PeoplePerformer(ports.clock, ports.approvals)
     permits = Permits(ports.gate, ports.check, people)
     children = ChildPerformer(ports.definitions)
-    own_tools = OwnToolPerformer(people, children)
     checks = Checks(halting, Spending(ports.budgets, ports.most_usd, people))
+    counters = Counters(ports.operating.mailboxes, ports.journal, ports.records, ports.definitions)
+    post = PostOffice(counters, ports.clock)
+    own_tools = OwnToolPerformer(people, children, WaitPerformer(post, ports.clock))
     performers = Performers(
         models=ModelPerformer(ports.model, ports.dispatch, ports.clock, checks),
         tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock, checks),
@@ -189,8 +204,9 @@ def assemble(ports: Ports, options: Options) -> Platform:
     replaying = Replaying(ports.operating.dead_letters, engine, ports.definitions, ports.clock)
     direct = DirectCalls(engine, ports.history, ports.check, ports.clock)
     scheduler = Scheduler(ports.operating.schedules, ports.definitions, ports.clock)
-    chores: dict[str, Chore] = {"schedules": scheduler.turn}
-    return Platform(ports, engine, past, direct, worker, halting, replaying, scheduler, chores)
+    receiving = Receiving(ports.operating.mailboxes, ports.definitions, ports.dispatch, ports.clock)
+    chores: dict[str, Chore] = {"schedules": scheduler.turn, "mailboxes": post.stir}
+    return Platform(ports, engine, past, direct, worker, halting, replaying, scheduler, post, receiving, chores)
 
 
 @asynccontextmanager
@@ -289,7 +305,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         await platform.halting.refresh()
         await stack.enter_async_context(_forever(platform.halting.watch(), "halts"))
         if not extras.ticks:
-            platform = replace(platform, chores={})
+            chores = {name: chore for name, chore in platform.chores.items() if name != "schedules"}
+            platform = replace(platform, chores=chores)
         if extras.work and settings.role != "api":
             await platform.scheduler.keep()
             await stack.enter_async_context(running(platform))
@@ -356,6 +373,8 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         past=platform.past,
         scheduler=platform.scheduler,
         direct=platform.direct,
+        post=platform.post,
+        receiving=platform.receiving,
         records=platform.ports.records,
         workers=platform.ports.workers,
         replies=platform.ports.replies,

@@ -26,6 +26,7 @@ from ripieno.cli.commands import (
     secrets,
     serve,
     show,
+    talk,
     tools,
 )
 from ripieno.cli.exits import Exit, Stop
@@ -50,6 +51,9 @@ COMMANDS = (
     control.cancel,
     control.pause,
     control.resume,
+    talk.signal,
+    talk.send,
+    talk.inbox,
     history.retry,
     history.fork,
     history.rollback,

@@ -21,6 +21,8 @@ class EntryType(StrEnum):
     INTERRUPT_DECIDED = "interrupt.decided"
     CHILD_STARTED = "child.started"
     CHILD_ENDED = "child.ended"
+    WAIT_BEGAN = "wait.began"
+    WAIT_ENDED = "wait.ended"
     TEAM_PLANNED = "team.planned"
     TEAM_REVIEWED = "team.reviewed"
     RUN_COMPLETED = "run.completed"

@@ -11,7 +11,7 @@
     │       ├── EffectsInTheWay: EffectsUnknown · EffectsDone · CannotBeUndone
     │       ├── AlreadyDecided · AlreadyVoted · AlreadyEscalated
     │       ├── InterruptExpired · WhichInterrupt
-    │       ├── NameTaken · ManagedByFile · Stale
+    │       ├── NameTaken · ManagedByFile · Stale · AlreadyReceived
     │       └── IdempotencyConflict · IdempotencyInFlight
     ├── Denied               policy or a person said no
     │   ├── Unauthenticated
@@ -256,6 +256,15 @@ class Stale(Conflict):
     """Somebody changed the thing since it was read."""
 
     code = "stale"
+
+
+class AlreadyReceived(Conflict):
+    """Somebody has received the message."""
+
+    code = "already_received"
+
+    def __init__(self, mail_id: str, by: str) -> None:
+        super().__init__(f"the message {mail_id} was received by {by}")
 
 
 class IdempotencyConflict(Conflict):

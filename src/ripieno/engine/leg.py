@@ -87,6 +87,8 @@ class Leg:
         self.interrupts = {interrupt.key: interrupt for interrupt in claimed.interrupts}
         self.news = asyncio.Event()
         """Set when the row or the inbox may have changed."""
+        self.reading = asyncio.Lock()
+        """Held by who looks for a message that several commands may want, until it is consumed."""
         self.held = False
         self.stopping = False
         """Set when the leg is to let go of its run."""

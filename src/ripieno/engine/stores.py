@@ -1,8 +1,9 @@
-"""What the engine alone asks of a store, beside the ports: schedules."""
+"""What the engine alone asks of a store, beside the ports: schedules, mailboxes."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from ripieno.domain.mail import Mail, NewMail, Receiver
 from ripieno.domain.schedules import NewSchedule, Schedule, ScheduleChange, Target, Tick, Trigger
 
 
@@ -56,4 +57,35 @@ class Schedules(Protocol):
 
         The target is the agent as it is now, or a sentence why it cannot be started.
         """
+        ...
+
+
+class Mailboxes(Protocol):
+    """Boxes of agents and sessions. Each message is delivered once, in order, and kept until somebody takes it."""
+
+    async def post(self, new: NewMail) -> Mail:
+        """Put a message in its box and wake who waits for it; the same again for an id that is there."""
+        ...
+
+    async def take(self, receiver: Receiver, boxes: Sequence[str], *, stay: bool) -> Mail | None:
+        """The oldest message of these boxes, for a leg; None where there is none.
+
+        With `stay` the run then counts as waiting, and is woken when one comes. Raises `LegLost`.
+        """
+        ...
+
+    async def unread(self, tenant: str, box: str, limit: int, after: int = 0) -> Sequence[Mail]:
+        """What lies in a box, oldest first, and stays there; `after` is the `n` of the last one of the page before."""
+        ...
+
+    async def receive(self, tenant: str, box: str, limit: int, by: str) -> Sequence[Mail]:
+        """Take what lies in a box, oldest first."""
+        ...
+
+    async def acknowledge(self, tenant: str, mail_id: str, by: str) -> Mail:
+        """Take one message. Raises `NotFound`, `AlreadyReceived`."""
+        ...
+
+    async def stir(self) -> int:
+        """Wake those who wait although something lies in their box, and forget what is over; answers how many."""
         ...

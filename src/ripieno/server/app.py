@@ -20,6 +20,7 @@ from ripieno.server.routes import (
     history,
     interrupts,
     journal,
+    messages,
     operating,
     runs,
     schedules,
@@ -74,6 +75,7 @@ MODULES = (
     journal,
     streams,
     schedules,
+    messages,
     interrupts,
     agents,
     tools,
@@ -95,6 +97,7 @@ def _v1() -> APIRouter:
     v1.include_router(history.starters)
     v1.include_router(tools.callers)
     v1.include_router(schedules.starters)
+    v1.include_router(messages.senders)
     for module in MODULES:
         v1.include_router(module.router)
     return v1

@@ -64,6 +64,7 @@ KINDS: dict[str, Kind] = {
     "replay_refused": Kind(409, "The dead letter cannot be replayed"),
     "name_taken": Kind(409, "Something else has this name"),
     "managed_by_file": Kind(409, "A file defines it, so it is changed there"),
+    "already_received": Kind(409, "Somebody has received the message"),
     "stale": Kind(412, "Somebody changed it since it was read"),
     "idempotency_conflict": Kind(409, "The idempotency key was used with another body"),
     "idempotency_in_flight": Kind(409, "The first request under this idempotency key is still being served"),

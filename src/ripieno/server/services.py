@@ -13,6 +13,8 @@ from ripieno.engine.api import Engine
 from ripieno.engine.direct import DirectCalls
 from ripieno.engine.halting import Halting
 from ripieno.engine.past.past import Past
+from ripieno.engine.post import PostOffice
+from ripieno.engine.receiving import Receiving
 from ripieno.engine.replaying import Replaying
 from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
@@ -44,6 +46,8 @@ class Services:
     past: Past
     scheduler: Scheduler
     direct: DirectCalls
+    post: PostOffice
+    receiving: Receiving
     records: Records
     workers: Workers
     replies: Replies

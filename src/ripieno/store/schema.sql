@@ -182,6 +182,46 @@ CREATE TABLE leftovers (
 	PRIMARY KEY (run_id)
 );
 
+CREATE TABLE mail (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	box TEXT NOT NULL, 
+	n INTEGER NOT NULL, 
+	sender TEXT NOT NULL, 
+	from_run TEXT, 
+	body TEXT NOT NULL, 
+	reply_to TEXT, 
+	sent_at BIGINT NOT NULL, 
+	taken_by TEXT, 
+	taken_key TEXT, 
+	taken_at BIGINT, 
+	PRIMARY KEY (id)
+);
+
+CREATE INDEX mail_unread ON mail (tenant, box, n) WHERE taken_at IS NULL;
+
+CREATE INDEX mail_taken ON mail (taken_by, taken_key) WHERE taken_by IS NOT NULL;
+
+CREATE INDEX mail_old ON mail (taken_at) WHERE taken_at IS NOT NULL;
+
+CREATE TABLE mail_waiters (
+	run_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	box TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	since BIGINT NOT NULL, 
+	PRIMARY KEY (run_id, "key", box)
+);
+
+CREATE INDEX mail_waiters_by_box ON mail_waiters (tenant, box, since);
+
+CREATE TABLE mailboxes (
+	tenant TEXT NOT NULL, 
+	box TEXT NOT NULL, 
+	seq INTEGER NOT NULL, 
+	PRIMARY KEY (tenant, box)
+);
+
 CREATE TABLE outbox (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	pos BIGINT, 

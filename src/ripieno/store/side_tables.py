@@ -1,4 +1,4 @@
-"""The tables of what lives beside runs: schedules. See `tables` for how columns are kept."""
+"""The tables of what lives beside runs: schedules, mailboxes. See `tables` for how columns are kept."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, UniqueConstraint, text
 
@@ -58,3 +58,46 @@ schedule_ticks = Table(
 )
 _partial("schedule_ticks_open", schedule_ticks.c.schedule_id, where="open")
 _partial("schedule_ticks_waiting", schedule_ticks.c.schedule_id, schedule_ticks.c.n, where="outcome = 'waiting'")
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("box", Word, nullable=False),
+    # How many messages came. The row is locked by whoever sends to the box or takes from it.
+    Column("seq", Integer, nullable=False),
+    PrimaryKeyConstraint("tenant", "box"),
+)
+
+mail = Table(
+    "mail",
+    metadata,
+    Column("id", Word, primary_key=True),
+    Column("tenant", Word, nullable=False),
+    Column("box", Word, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("sender", Word, nullable=False),
+    Column("from_run", Word),
+    Column("body", Body, nullable=False),
+    Column("reply_to", Word),
+    Column("sent_at", Stamp, nullable=False),
+    # Who has it: a run with the key of its command, or somebody outside.
+    Column("taken_by", Word),
+    Column("taken_key", Word),
+    Column("taken_at", Stamp),
+)
+_partial("mail_unread", mail.c.tenant, mail.c.box, mail.c.n, where="taken_at IS NULL")
+_partial("mail_taken", mail.c.taken_by, mail.c.taken_key, where="taken_by IS NOT NULL")
+_partial("mail_old", mail.c.taken_at, where="taken_at IS NOT NULL")
+
+mail_waiters = Table(
+    "mail_waiters",
+    metadata,
+    Column("run_id", Word, nullable=False),
+    Column("key", Word, nullable=False),
+    Column("box", Word, nullable=False),
+    Column("tenant", Word, nullable=False),
+    Column("since", Stamp, nullable=False),
+    PrimaryKeyConstraint("run_id", "key", "box"),
+)
+Index("mail_waiters_by_box", mail_waiters.c.tenant, mail_waiters.c.box, mail_waiters.c.since)

@@ -36,6 +36,7 @@ from ripieno.testing.memory_books import MemoryBooks
 from ripieno.testing.memory_dead_letters import MemoryDeadLetters
 from ripieno.testing.memory_halts import MemoryHalts
 from ripieno.testing.memory_history import MemoryHistory
+from ripieno.testing.memory_mailboxes import MemoryMailboxes
 from ripieno.testing.memory_outbox import MemoryOutbox
 from ripieno.testing.memory_records import MemoryRecords
 from ripieno.testing.memory_replies import MemoryReplies
@@ -58,6 +59,7 @@ class MemoryStore:
         self.books = MemoryBooks(memory, clock)
         self.history = MemoryHistory(memory, clock, dispatch)
         self.halts = MemoryHalts(memory, clock, dispatch)
+        self.mailboxes = MemoryMailboxes(memory, clock, dispatch)
         self.schedules = MemorySchedules(self.journal, self.records, clock)
 
 

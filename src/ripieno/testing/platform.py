@@ -40,7 +40,7 @@ def in_memory(
         records=store.records,
         replies=store.replies,
         history=store.history,
-        operating=Operating(store.dead_letters, store.halts, store.outbox, store.schedules),
+        operating=Operating(store.dead_letters, store.halts, store.outbox, store.schedules, store.mailboxes),
         definitions=GivenDefinitions(agents),
         secrets=MemorySecrets(clock),
         budgets=LeasedBudgets(store.books, clock),

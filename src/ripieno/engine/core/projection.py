@@ -19,11 +19,12 @@ SUMMARY_CHARS = 200
 
 
 class TaskKind(StrEnum):
-    """What a task is. The last four are the kinds of interrupts."""
+    """What a task is; the kinds of interrupts are among them."""
 
     MODEL = "model"
     TOOL = "tool"
     CHILD = "child"
+    WAIT = "wait"
     PLAN = "plan"
     REVIEW = "review"
     APPROVAL = "approval"
@@ -95,7 +96,7 @@ class Follower:
         return found[0] if found else None
 
 
-_OPENINGS = frozenset({EntryType.INTERRUPT_OPENED, EntryType.CHILD_STARTED})
+_OPENINGS = frozenset({EntryType.INTERRUPT_OPENED, EntryType.CHILD_STARTED, EntryType.WAIT_BEGAN})
 
 
 def brief(text: str) -> str:
@@ -241,6 +242,34 @@ _CHILD_STATUS: dict[str, TaskStatus] = {
 }
 
 
+def _wait_began(_: _Found, entry: Entry) -> TaskDetail:
+    body = entry.body
+    until = f"until {body['until']}" if body["until"] else ""
+    return TaskDetail(
+        key=entry.key,
+        kind=TaskKind.WAIT,
+        name=body.get("topic", body["for"]),
+        status=TaskStatus.WAITING,
+        started_at=entry.at,
+        summary=until,
+        seq=entry.seq,
+        input=body,
+    )
+
+
+def _wait_ended(found: _Found, entry: Entry) -> TaskDetail:
+    began = found[entry.key.removesuffix("/end")]
+    return replace(
+        began,
+        status=TaskStatus.COMPLETED,
+        ended_at=entry.at,
+        ms=_between(began.started_at, entry.at),
+        summary=f"{entry.body['came'] or 'nothing'} came",
+        seq=entry.seq,
+        output=entry.body,
+    )
+
+
 def _planned(_: _Found, entry: Entry) -> TaskDetail:
     plan = entry.body["plan"]
     steps = ", ".join(f"{step['id']} ({step['agent']})" for step in plan["steps"])
@@ -277,6 +306,8 @@ _FOLDS: dict[EntryType, Callable[[_Found, Entry], TaskDetail]] = {
     EntryType.INTERRUPT_DECIDED: _decided,
     EntryType.CHILD_STARTED: _child_started,
     EntryType.CHILD_ENDED: _child_ended,
+    EntryType.WAIT_BEGAN: _wait_began,
+    EntryType.WAIT_ENDED: _wait_ended,
     EntryType.TEAM_PLANNED: _planned,
     EntryType.TEAM_REVIEWED: _reviewed,
 }

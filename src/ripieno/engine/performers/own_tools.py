@@ -1,4 +1,4 @@
-"""The engine's own tools: ask the person whose run it is, give work to another agent and wait for it."""
+"""The engine's own tools: ask a person, give work to another agent, sleep, wait for signals, send and receive."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,17 @@ from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import Invalid, NotFound
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
-from ripieno.domain.jsons import JsonObject
+from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import RunInput, RunStatus
 from ripieno.domain.tools import ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import AwaitChildren, StartChild
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
+from ripieno.engine.performers.waiting import LONGEST, WaitPerformer
 
 SOURCE = "engine"
-RESERVED = frozenset({"agent", "person"})
+RESERVED = frozenset({"agent", "message", "person", "run"})
 """Toolset names that are the engine's. A wild card never means them: they must be named, as in `agent.*`."""
 
 MAX_DEPTH = 5
@@ -38,6 +39,60 @@ ASK_PERSON = ToolSpec(
     source=SOURCE,
     keywords=("clarify", "question"),
 )
+
+
+TIMEOUT: JsonObject = {
+    "type": "number",
+    "minimum": 0,
+    "maximum": LONGEST,
+    "description": "Give up after so many seconds; without it wait as long as it takes.",
+}
+
+
+def _waiting(name: str, description: str, properties: JsonObject, *keywords: str, **schema: Json) -> ToolSpec:
+    closed = {"type": "object", "properties": properties, "additionalProperties": False, **schema}
+    return ToolSpec(name, description, closed, effect=EffectClass.READ, source=SOURCE, keywords=keywords)
+
+
+WAITING = (
+    _waiting(
+        "run.sleep",
+        "Wait for so many seconds, or until a moment; it may be days away.",
+        {
+            "seconds": {"type": "number", "minimum": 0, "maximum": LONGEST},
+            "until": {"type": "string", "description": "A time like 2026-12-24T18:00:00Z."},
+        },
+        "pause",
+        oneOf=[{"required": ["seconds"]}, {"required": ["until"]}],
+    ),
+    _waiting(
+        "run.wait_event",
+        "Wait for a signal about a topic, sent to this run from outside; one that came before counts.",
+        {"topic": {"type": "string", "minLength": 1, "maxLength": 200}, "timeout": TIMEOUT},
+        "signal",
+        required=["topic"],
+    ),
+    _waiting(
+        "message.send",
+        "Send a message to an agent by its name, or to a run or session by its id. It does not wait for an answer.",
+        {
+            "to": {"type": "string", "minLength": 1, "maxLength": 200},
+            "body": {"description": "Text or any JSON."},
+            "reply_to": {"type": "string", "description": "The id of the message that this answers."},
+        },
+        "tell",
+        required=["to", "body"],
+    ),
+    _waiting(
+        "message.receive",
+        "Take the next message that was sent to this run, its agent or its session; wait until there is one.",
+        {"timeout": TIMEOUT},
+        "mailbox",
+    ),
+)
+
+
+TALK_AND_TIME = frozenset(spec.name for spec in WAITING)
 
 
 def delegation(agent: AgentDefinition) -> ToolSpec:
@@ -62,24 +117,27 @@ def delegation(agent: AgentDefinition) -> ToolSpec:
 
 def own_tools(agents: Sequence[AgentDefinition], asking: AgentDefinition) -> list[ToolSpec]:
     """All of them, as the asking agent may call them: it cannot give work to itself."""
-    return [ASK_PERSON, *(delegation(agent) for agent in agents if agent.name != asking.name)]
+    return [ASK_PERSON, *WAITING, *(delegation(agent) for agent in agents if agent.name != asking.name)]
 
 
 class OwnToolPerformer:
-    """Performs them through the journal; both wait without a leg."""
+    """Performs them through the journal; all wait without a leg."""
 
-    def __init__(self, people: PeoplePerformer, children: ChildPerformer) -> None:
+    def __init__(self, people: PeoplePerformer, children: ChildPerformer, waits: WaitPerformer) -> None:
         self._people = people
         self._children = children
+        self._waits = waits
 
     async def perform(self, leg: Leg, key: str, spec: ToolSpec, arguments: JsonObject) -> ToolResult:
         """The result.
 
         Raises:
-            Blocked: The person has not answered, or the child has not ended.
+            Blocked: The person has not answered, the child has not ended, or nothing has come.
         """
         if spec.name == ASK_PERSON.name:
             return await self._ask(leg, key, arguments)
+        if spec.name in TALK_AND_TIME:
+            return await self._waits.perform(leg, key, spec.name, arguments)
         return await self._delegate(leg, key, spec.name.removeprefix("agent."), arguments)
 
     async def _ask(self, leg: Leg, key: str, arguments: JsonObject) -> ToolResult:

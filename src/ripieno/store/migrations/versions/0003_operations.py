@@ -28,6 +28,7 @@ def upgrade() -> None:
     _schedules()
     _queue()
     _workers()
+    _mail()
 
 
 def downgrade() -> None:
@@ -41,6 +42,8 @@ def downgrade() -> None:
     for table in ("leftovers", "halts", "dead_letters"):
         op.drop_table(table)
     for name in ("reservations", "budget_raises", "budget_chunks", "budget_accounts", "budgets"):
+        op.drop_table(name)
+    for name in ("mail_waiters", "mail", "mailboxes"):
         op.drop_table(name)
     op.drop_table("schedule_ticks")
     op.drop_table("schedules")
@@ -293,3 +296,42 @@ def _unqueue() -> None:
         op.execute("CREATE INDEX runs_load ON runs (tenant) WHERE status = 'running'")
     else:
         op.execute(f"CREATE INDEX runs_queue ON runs ({PLACE}) WHERE status = 'queued' AND NOT hold")
+
+
+def _mail() -> None:
+    op.create_table(
+        "mailboxes",
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("box", WORD, nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "box"),
+    )
+    op.create_table(
+        "mail",
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("box", WORD, nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("sender", WORD, nullable=False),
+        sa.Column("from_run", WORD),
+        sa.Column("body", BODY, nullable=False),
+        sa.Column("reply_to", WORD),
+        sa.Column("sent_at", STAMP, nullable=False),
+        sa.Column("taken_by", WORD),
+        sa.Column("taken_key", WORD),
+        sa.Column("taken_at", STAMP),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    _partial("mail_unread", "mail", ["tenant", "box", "n"], "taken_at IS NULL")
+    _partial("mail_taken", "mail", ["taken_by", "taken_key"], "taken_by IS NOT NULL")
+    _partial("mail_old", "mail", ["taken_at"], "taken_at IS NOT NULL")
+    op.create_table(
+        "mail_waiters",
+        sa.Column("run_id", WORD, nullable=False),
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("box", WORD, nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("since", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "key", "box"),
+    )
+    op.create_index("mail_waiters_by_box", "mail_waiters", ["tenant", "box", "since"])

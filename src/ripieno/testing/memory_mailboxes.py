@@ -1,0 +1,98 @@
+"""Mailboxes of `MemoryStore`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from ripieno.domain import mail
+from ripieno.domain.errors import AlreadyReceived, NotFound
+from ripieno.domain.hints import Hint, HintKind
+from ripieno.domain.mail import Mail, NewMail, Receiver
+from ripieno.domain.runs import TERMINAL, RunStatus
+from ripieno.ports import Clock, Dispatch
+from ripieno.testing.memory_state import WAITING, Draft, Memory, copied
+
+
+class MemoryMailboxes:
+    """`engine.stores.Mailboxes` over the journal's memory."""
+
+    def __init__(self, memory: Memory, clock: Clock, dispatch: Dispatch) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._dispatch = dispatch
+        self._mail: dict[str, Mail] = {}
+        self._taken: dict[str, tuple[str, str]] = {}
+        self._waiters: dict[tuple[str, str], Sequence[str]] = {}
+
+    async def post(self, new: NewMail) -> Mail:
+        if new.id not in self._mail:
+            n = 1 + sum((each.tenant, each.box) == (new.tenant, new.box) for each in self._mail.values())
+            self._mail[new.id] = replace(Mail(**asdict(new)), body=copied(new.body), n=n, sent_at=self._clock.now())
+            self._dispatch.publish([Hint(HintKind.PROGRESS, mail.bell(new.tenant, new.box))])
+            self._wake(new.tenant, new.box)
+        return self._mail[new.id]
+
+    async def take(self, receiver: Receiver, boxes: Sequence[str], *, stay: bool) -> Mail | None:
+        Draft(self._memory, self._clock.now()).owned(receiver.run_id, receiver.epoch)
+        mine = (receiver.run_id, receiver.key)
+        before = next((self._mail[each] for each, by in self._taken.items() if by == mine), None)
+        if before is not None:
+            return before
+        found = [each for box in boxes for each in self._in(receiver.tenant, box)]
+        if not found:
+            if stay:
+                self._waiters.setdefault(mine, tuple(boxes))
+            else:
+                self._waiters.pop(mine, None)
+            return None
+        first = min(found, key=lambda each: (each.sent_at, each.n))
+        self._taken[first.id] = mine
+        self._waiters.pop(mine, None)
+        self._wake(first.tenant, first.box)
+        return first
+
+    async def unread(self, tenant: str, box: str, limit: int, after: int = 0) -> Sequence[Mail]:
+        return [each for each in self._in(tenant, box) if each.n > after][:limit]
+
+    async def receive(self, tenant: str, box: str, limit: int, by: str) -> Sequence[Mail]:
+        found = self._in(tenant, box)[:limit]
+        self._taken.update({each.id: (by, "") for each in found})
+        return found
+
+    async def acknowledge(self, tenant: str, mail_id: str, by: str) -> Mail:
+        found = self._mail.get(mail_id)
+        if found is None or found.tenant != tenant:
+            raise NotFound("message", mail_id)
+        if mail_id in self._taken:
+            raise AlreadyReceived(mail_id, self._taken[mail_id][0])
+        self._taken[mail_id] = (by, "")
+        return found
+
+    async def stir(self) -> int:
+        runs = self._memory.runs
+        self._waiters = {
+            mine: boxes for mine, boxes in self._waiters.items() if runs[mine[0]].run.status not in TERMINAL
+        }
+        wanted = {(runs[mine[0]].run.tenant, box) for mine, boxes in self._waiters.items() for box in boxes}
+        return sum(self._wake(tenant, box) for tenant, box in sorted(wanted))
+
+    def _in(self, tenant: str, box: str) -> list[Mail]:
+        found = [each for each in self._mail.values() if (each.tenant, each.box) == (tenant, box)]
+        return sorted((each for each in found if each.id not in self._taken), key=lambda each: each.n)
+
+    def _wake(self, tenant: str, box: str) -> int:
+        if not self._in(tenant, box):
+            return 0
+        draft = Draft(self._memory, self._clock.now())
+        for (run_id, _), boxes in self._waiters.items():
+            state = draft.runs[run_id]
+            if box not in boxes or state.run.tenant != tenant or state.run.hold or state.run.status in TERMINAL:
+                continue
+            state = draft.change(state, inbox_seq=state.run.inbox_seq + 1)
+            if state.run.status in WAITING:
+                draft.queue(state)
+            else:
+                draft.hint(run_id, HintKind.WORK if state.run.status is RunStatus.QUEUED else HintKind.CONTROL)
+            draft.commit()
+            self._dispatch.publish(draft.hints)
+            return 1
+        return 0
