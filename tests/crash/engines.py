@@ -8,7 +8,7 @@ from typing import Protocol
 from ripieno.bootstrap import Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
-from ripieno.ports import Clock, Dispatch, Journal, Model, Records, Replies, Toolset
+from ripieno.ports import Clock, Dispatch, History, Journal, Model, Records, Replies, Toolset
 from ripieno.testing.platform import in_memory
 
 CLERK = AgentDefinition(name="clerk", tools=("*",))
@@ -23,6 +23,8 @@ class Store(Protocol):
     def records(self) -> Records: ...
     @property
     def replies(self) -> Replies: ...
+    @property
+    def history(self) -> History: ...
 
 
 @dataclass(frozen=True)
@@ -37,4 +39,11 @@ class Players:
 def ports_on(store: Store, dispatch: Dispatch, players: Players, folder: Path, clock: Clock | None = None) -> Ports:
     """The ports of an engine on a real store."""
     fake = in_memory(players.model, players.tools, players.agents, folder, clock=clock or SystemClock()).ports
-    return replace(fake, dispatch=dispatch, journal=store.journal, records=store.records, replies=store.replies)
+    return replace(
+        fake,
+        dispatch=dispatch,
+        journal=store.journal,
+        records=store.records,
+        replies=store.replies,
+        history=store.history,
+    )

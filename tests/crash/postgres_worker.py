@@ -28,7 +28,7 @@ from ripieno.domain.hints import Hint
 from ripieno.domain.messages import ModelRequest, Reply
 from ripieno.engine.worker import Options
 from ripieno.integrations.brokers.opening import open_dispatch
-from ripieno.ports import Dispatch, Journal
+from ripieno.ports import Dispatch, History, Journal
 from ripieno.store.postgres.lease import LeaseTimes
 from ripieno.store.postgres.opening import PostgresStore, open_postgres
 from ripieno.testing.crashtest.recorders import WitnessedTools
@@ -37,7 +37,7 @@ from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
 from tests.crash.engines import Players, ports_on
 
-VERBS = frozenset({"claim", "append", "unread", "park", "finish", "release", "pump"})
+VERBS = frozenset({"claim", "append", "unread", "park", "finish", "release", "pump", "reopen", "found", "settle"})
 
 TIMES = LeaseTimes(beat=0.2, lease=2.0)
 TURN_TOOLS = ("shop.look", "shop.put", "shop.pay") * 2
@@ -72,7 +72,7 @@ class Job:
 class FaultyJournal:
     """Passes everything on, and once stops or kills its process, before or after a verb."""
 
-    def __init__(self, inner: Journal, job: Job) -> None:
+    def __init__(self, inner: Journal | History, job: Job) -> None:
         self._inner = inner
         self._freeze = job.freeze_before
         self._dies = job.dies
@@ -87,7 +87,7 @@ class FaultyJournal:
             self._counts[name] += 1
             self._fall(f"before {name} {self._counts[name]}")
             done = await verb(*given)
-            if not done:  # nothing was claimed, parked or released
+            if not done and name != "settle":  # nothing was claimed, parked or released
                 self._counts[name] -= 1
             self._fall(f"after {name} {self._counts[name]}")
             return done
