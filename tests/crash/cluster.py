@@ -57,7 +57,9 @@ class Scene:
             order = json.dumps(jsons.encode(job))
             worker = subprocess.Popen([sys.executable, "-m", PROGRAM, order], stderr=log, cwd=ROOT)
         self.workers.append(worker)
-        await self.until(lambda: self.witness.saw("works", pid=worker.pid))
+        await self.until(lambda: self.witness.saw("works", pid=worker.pid) or worker.poll() is not None)
+        # Who is to kill itself may have done so before anybody looked.
+        assert job.dies or worker.poll() is None, (self.folder / f"log{len(self.workers) - 1}").read_text()
         return worker
 
     async def start(self, count: int) -> None:

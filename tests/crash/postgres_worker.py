@@ -129,7 +129,7 @@ def platform(store: PostgresStore, job: Job) -> Platform:
     dispatch = store.dispatch if job.noise is None else NoisyDispatch(store.dispatch, job.noise)
     ports = ports_on(store, dispatch, players, job.folder / "workspaces")
     frozen = replace(ports, journal=cast("Journal", FaultyJournal(store.journal, job)))
-    return bootstrap.assemble(frozen, Options(slots=job.slots, poll_seconds=0.5, drain_seconds=5.0))
+    return bootstrap.assemble(frozen, Options(slots=job.slots, poll_seconds=0.5, drain_seconds=5.0, deaths=1_000_000))
 
 
 async def main(job: Job) -> None:

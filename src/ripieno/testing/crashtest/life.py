@@ -40,7 +40,8 @@ from ripieno.tools import schemas
 POLL_SECONDS = 0.005
 RETRY_SECONDS = 0.1
 PAGE = 1000
-SLOTS = 8
+OPTIONS = Options(slots=8, poll_seconds=0.1, deaths=1_000_000)
+"""However often a process dies, it is never a run that killed it."""
 
 ENDED, STOPPED = 0, 3
 """Exit codes: nothing is left to do; SIGTERM came first."""
@@ -62,7 +63,7 @@ async def live(life: Life, clock: Clock | None = None) -> int:
     await ports.journal.recover()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with bootstrap.running(bootstrap.assemble(witnessed, Options(slots=SLOTS, poll_seconds=0.1))) as platform:
+    async with bootstrap.running(bootstrap.assemble(witnessed, OPTIONS)) as platform:
         person = Attendant(platform, ports.tools, witness, life.plan.recording)
         attendant = person if life.attended else None
         code = await _to_the_end(platform, life.plan, attendant, stop)
