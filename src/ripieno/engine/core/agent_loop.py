@@ -14,15 +14,19 @@ from ripieno.domain.runs import Evidence, ExitReason, Limits, RunError, RunInput
 from ripieno.domain.sessions import Exchange
 from ripieno.domain.tools import ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import (
+    HANDOFF,
+    AwaitChildren,
     CallEnded,
     CallModel,
     CallTools,
+    ChildEnded,
     Command,
     ModelAnswered,
     ModelFailed,
     Outcome,
     PlannedCall,
     Program,
+    child_of,
     expect,
     expect_all,
 )
@@ -149,7 +153,16 @@ class _Loop:
         if self.most_seen >= SAME_CALL_STOPPED:
             detail = f"the same call was made {SAME_CALL_STOPPED} times with the same result"
             return self._failed(ExitReason.LOOP_DETECTED, RunError("loop_detected", detail))
+        taken_over = (call for call, outcome in zip(planned, outcomes, strict=True) if is_handover(outcome))
+        if call := next(taken_over, None):
+            (ended,) = expect_all(ChildEnded, (yield AwaitChildren((child_of(call.key),))))
+            return self._handed_over(ended.result)
         return None
+
+    def _handed_over(self, theirs: RunResult) -> RunResult:
+        """The answer of the agent that took over, with the evidence that it cites."""
+        ours = self._ended(RunStatus.COMPLETED, ExitReason.COMPLETED, theirs.answer, theirs.value)
+        return replace(ours, evidence=theirs.evidence)
 
     def _observe(self, outcome: CallEnded) -> None:
         call, result = outcome.call, outcome.result
@@ -208,6 +221,11 @@ class _Loop:
             effects=self.tally.effects,
             busy_ms=self.tally.busy_ms,
         )
+
+
+def is_handover(outcome: CallEnded) -> bool:
+    """Whether this call has handed the run over to another agent, which has answered."""
+    return outcome.call.name.startswith(HANDOFF) and outcome.result.ok
 
 
 def as_told(result: ToolResult) -> str:

@@ -33,6 +33,15 @@ class PlannedCall:
     evidence_id: str
 
 
+HANDOFF = "handoff."
+"""What the names of tools begin with that hand a run over to another agent; the agent's name follows."""
+
+
+def child_of(call_key: str) -> str:
+    """The key of the child that a tool call starts."""
+    return f"{call_key}/child"
+
+
 @dataclass(frozen=True, slots=True)
 class CallTools:
     """Call tools together. Outcome: a tuple of `CallEnded`, in order."""

@@ -24,6 +24,7 @@ class TaskKind(StrEnum):
     MODEL = "model"
     TOOL = "tool"
     CHILD = "child"
+    HANDOFF = "handoff"
     WAIT = "wait"
     PLAN = "plan"
     REVIEW = "review"
@@ -209,7 +210,7 @@ def _decided(found: _Found, entry: Entry) -> TaskDetail:
 def _child_started(_: _Found, entry: Entry) -> TaskDetail:
     return TaskDetail(
         key=entry.key,
-        kind=TaskKind.CHILD,
+        kind=TaskKind.HANDOFF if entry.body.get("handoff") else TaskKind.CHILD,
         name=entry.body["agent"],
         status=TaskStatus.RUNNING,
         started_at=entry.at,

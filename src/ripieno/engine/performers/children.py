@@ -48,6 +48,7 @@ class ChildPerformer:
             "agent": child.target,
             "goal": command.input.goal,
             "purpose": command.input.purpose,
+            "handoff": child.metadata.get("handoff", False),
         }
         await leg.append(NewEntry(command.key, EntryType.CHILD_STARTED, body), child=child)
         return ChildStarted(child.id)

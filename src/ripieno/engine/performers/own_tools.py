@@ -1,6 +1,7 @@
 """The engine's own tools: ask a person, give work to another agent, sleep, wait for signals, send and receive."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ripieno.domain import jsons
 from ripieno.domain.agents import AgentDefinition
@@ -10,14 +11,14 @@ from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import RunInput, RunStatus
 from ripieno.domain.tools import ToolResult, ToolSpec, ToolStatus
-from ripieno.engine.core.commands import AwaitChildren, StartChild
+from ripieno.engine.core.commands import HANDOFF, AwaitChildren, StartChild, child_of
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.engine.performers.waiting import LONGEST, WaitPerformer
 
 SOURCE = "engine"
-RESERVED = frozenset({"agent", "message", "person", "run"})
+RESERVED = frozenset({"agent", "handoff", "message", "person", "run"})
 """Toolset names that are the engine's. A wild card never means them: they must be named, as in `agent.*`."""
 
 MAX_DEPTH = 5
@@ -115,9 +116,29 @@ def delegation(agent: AgentDefinition) -> ToolSpec:
     )
 
 
+def handover(agent: AgentDefinition) -> ToolSpec:
+    """The tool by which other agents hand their run over to this one."""
+    return ToolSpec(
+        name=f"{HANDOFF}{agent.name}",
+        description=f"Hand this task over to the agent {agent.name} for good: its answer is yours. {agent.description}",
+        input_schema={
+            "type": "object",
+            "properties": {
+                "note": {"type": "string", "description": "What you found and what is left to do."},
+                "goal": {"type": "string", "minLength": 1, "description": "What to do, where that is not your goal."},
+            },
+            "additionalProperties": False,
+        },
+        effect=EffectClass.READ,
+        source=SOURCE,
+        keywords=agent.capabilities,
+    )
+
+
 def own_tools(agents: Sequence[AgentDefinition], asking: AgentDefinition) -> list[ToolSpec]:
     """All of them, as the asking agent may call them: it cannot give work to itself."""
-    return [ASK_PERSON, *WAITING, *(delegation(agent) for agent in agents if agent.name != asking.name)]
+    others = [agent for agent in agents if agent.name != asking.name]
+    return [ASK_PERSON, *WAITING, *map(delegation, others), *map(handover, others)]
 
 
 class OwnToolPerformer:
@@ -138,6 +159,8 @@ class OwnToolPerformer:
             return await self._ask(leg, key, arguments)
         if spec.name in TALK_AND_TIME:
             return await self._waits.perform(leg, key, spec.name, arguments)
+        if spec.name.startswith(HANDOFF):
+            return await self._hand_over(leg, key, spec.name.removeprefix(HANDOFF), arguments)
         return await self._delegate(leg, key, spec.name.removeprefix("agent."), arguments)
 
     async def _ask(self, leg: Leg, key: str, arguments: JsonObject) -> ToolResult:
@@ -146,13 +169,22 @@ class OwnToolPerformer:
         return answered(decision)
 
     async def _delegate(self, leg: Leg, key: str, agent: str, arguments: JsonObject) -> ToolResult:
+        task = RunInput(arguments["goal"], arguments.get("data"), model=leg.run.input.model)
+        return await self._give(leg, StartChild(child_of(key), agent, task), {})
+
+    async def _hand_over(self, leg: Leg, key: str, agent: str, arguments: JsonObject) -> ToolResult:
+        """The other agent gets all that this one was given; that its answer ends the run is decided by the logic."""
+        given = leg.run.input
+        told = {"handed_over_by": leg.run.target, "note": arguments.get("note", "")}
+        task = replace(given, goal=arguments.get("goal", given.goal), data={**(given.data or {}), **told})
+        return await self._give(leg, StartChild(child_of(key), agent, task), {"handoff": True})
+
+    async def _give(self, leg: Leg, start: StartChild, metadata: JsonObject) -> ToolResult:
         depth = int(leg.run.metadata.get("depth", 0)) + 1
         if depth > MAX_DEPTH:
             return ToolResult(ToolStatus.ERROR, f"work was handed on {MAX_DEPTH} times already; do it yourself")
-        task = RunInput(arguments["goal"], arguments.get("data"), model=leg.run.input.model)
-        start = StartChild(f"{key}/child", agent, task)
         try:
-            await self._children.start(leg, start, {"depth": depth})
+            await self._children.start(leg, start, {**metadata, "depth": depth})
         except (NotFound, Invalid) as error:
             return ToolResult(ToolStatus.UNAVAILABLE, error.detail)
         (ended,) = await self._children.await_any(leg, AwaitChildren((start.key,)))
@@ -160,7 +192,7 @@ class OwnToolPerformer:
         if result.status is RunStatus.COMPLETED:
             return ToolResult(ToolStatus.OK, result.answer, result.value)
         why = result.error.detail if result.error else result.exit_reason.value
-        return ToolResult(ToolStatus.ERROR, f"{agent} {result.status.value}: {why}")
+        return ToolResult(ToolStatus.ERROR, f"{start.agent} {result.status.value}: {why}")
 
 
 def answered(decision: Decision) -> ToolResult:
