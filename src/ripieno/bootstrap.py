@@ -201,8 +201,8 @@ def assemble(ports: Ports, options: Options) -> Platform:
     worker = Worker(intake, ports.records, runner, ports.dispatch, ports.clock, options)
     engine = Engine(ports.journal, around, ports.gate, ports.dispatch, ports.clock, halting)
     past = Past(ports.history, around, opening, ports.clock)
-    replaying = Replaying(ports.operating.dead_letters, engine, ports.definitions, ports.clock)
     direct = DirectCalls(engine, ports.history, ports.check, ports.clock)
+    replaying = Replaying(ports.operating.dead_letters, direct, ports.definitions, ports.clock)
     scheduler = Scheduler(ports.operating.schedules, ports.definitions, ports.clock)
     receiving = Receiving(ports.operating.mailboxes, ports.definitions, ports.dispatch, ports.clock)
     chores: dict[str, Chore] = {"schedules": scheduler.turn, "mailboxes": post.stir}

@@ -19,7 +19,7 @@ from ripieno.domain.errors import DeadLetterSettled, NotFound, RunEnded
 from ripieno.domain.hints import HintKind
 from ripieno.domain.ids import idempotency_key
 from ripieno.domain.outbox import AuditFilter
-from ripieno.domain.runs import ExitReason, Run, RunError, RunInput, RunResult, RunStatus
+from ripieno.domain.runs import ExitReason, Run, RunError, RunInput, RunKind, RunResult, RunStatus
 from tests.contracts.bed import TENANT, Bed, encoded
 
 EVERYTHING = DeadLetterFilter()
@@ -157,6 +157,17 @@ async def test_failed_effects_are_kept_once_and_only_of_failed_runs(bed: Bed):
     assert len(await letters(bed)) == 2
 
 
+async def test_who_calls_a_tool_is_told_what_failed(bed: Bed):
+    """But not what nobody saw end, nor that the call kills workers."""
+    run = await bed.running(kind=RunKind.TOOL)
+    await act(bed, run, "a", EffectState.FAILED)
+    await act(bed, run, "b", EffectState.UNKNOWN)
+    await fail(bed, run, ExitReason.TOOL_ERROR)
+    assert [letter.subject for letter in await letters(bed)] == ["b/1"]
+    await fail(bed, await bed.running(kind=RunKind.TOOL), ExitReason.DEFECT, "worker_died")
+    assert len(await letters(bed, DeadLetterFilter(kind=KINDS.RUN))) == 1
+
+
 async def test_unread_messages_are_kept_the_engines_own_are_not(bed: Bed):
     run = await bed.running()
     await bed.journal.send(TENANT, run.id, "note", {"n": 1}, "d1")
@@ -260,8 +271,9 @@ async def test_effect_that_was_repeated_is_done(bed: Bed):
     await act(bed, run, "other", None)
     await bed.finish(run)
     letter = next(letter for letter in await letters(bed) if letter.subject == "pay/1")
-    settled = await bed.dead_letters.replay(TENANT, letter.id, Replay("bob", result={"text": "paid"}))
-    assert settled.outcome == {"result": {"text": "paid"}}
+    order = Replay("bob", result={"text": "paid"}, through="run_x")
+    settled = await bed.dead_letters.replay(TENANT, letter.id, order)
+    assert settled.outcome == {"result": {"text": "paid"}, "run_id": "run_x"}
     assert await bed.states(run) == [EffectState.DONE, EffectState.UNKNOWN]
 
 

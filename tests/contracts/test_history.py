@@ -6,19 +6,21 @@ from typing import Any
 import pytest
 
 from ripieno.domain.batches import EffectClose
+from ripieno.domain.dead_letters import DeadLetter, DeadLetterFilter, DeadLetterKind, DeadLetterState, Replay
 from ripieno.domain.effects import EffectState
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import Conflict, LegLost, NotFound, RunActive
 from ripieno.domain.hints import HintKind
+from ripieno.domain.outbox import AuditFilter
 from ripieno.domain.past import EffectName, Founding, Reopening, Settled
-from ripieno.domain.runs import ExitReason, Run, RunKind, RunStatus
-from tests.contracts.bed import TENANT, Bed, intent
+from ripieno.domain.runs import ExitReason, Run, RunKind, RunResult, RunStatus
+from tests.contracts.bed import TENANT, Bed, encoded, intent
 
 RETRY = NewEntry("g2/retry", EntryType.RUN_RETRIED, {"generation": 2, "dropped": [2]})
 
 
 def reopening(run: Run, **fields: Any) -> Reopening:
-    return replace(Reopening(TENANT, run.id, run.last_seq, RETRY), **fields)
+    return replace(Reopening(TENANT, run.id, run.last_seq, RETRY, "bob"), **fields)
 
 
 async def over(bed: Bed, status: RunStatus = RunStatus.FAILED) -> Run:
@@ -149,3 +151,78 @@ async def test_settling_is_done_once_and_for_the_own_tenant(bed: Bed):
     await bed.history.settle(TENANT, (word,))
     assert list(await bed.records.effects(TENANT, run.id)) == [first]
     assert first.state is EffectState.COMPENSATED
+
+
+async def lost(bed: Bed) -> tuple[Run, dict[str, DeadLetter]]:
+    """A run that failed with an effect of which nobody knows and a message that it never read; its letters by kind."""
+    run = await bed.running()
+    await bed.append(run, "i", intents=(intent(run, "a"),))
+    await bed.send(run, "unread")
+    await bed.finish(run, RunStatus.FAILED)
+    found = await bed.dead_letters.page(TENANT, DeadLetterFilter(run_id=run.id), 10)
+    letters = {letter.kind.value: letter for letter in found}
+    assert set(letters) == {"run", "effect", "message"}
+    return await bed.row(run), letters
+
+
+async def again(bed: Bed, letter: DeadLetter) -> DeadLetter:
+    return await bed.dead_letters.get(TENANT, letter.id)
+
+
+async def test_a_retry_deals_with_the_dead_letters_of_its_run(bed: Bed):
+    run, before = await lost(bed)
+    _, others = await lost(bed)
+    await bed.history.reopen(reopening(run))
+    for kind in ("run", "effect"):
+        letter = await again(bed, before[kind])
+        assert (letter.state, letter.settled_by, letter.settled_at) == (
+            DeadLetterState.REPLAYED,
+            "bob",
+            bed.clock.now(),
+        )
+        assert letter.outcome == {"run_id": run.id, "generation": 2}
+        assert await bed.dead_letters.replay(TENANT, letter.id, Replay("carol", run=bed.new())) == letter
+    assert await again(bed, before["message"]) == before["message"]
+    assert [await again(bed, letter) for letter in others.values()] == list(others.values())
+    audited = await bed.outbox.audits(TENANT, AuditFilter("REPLAY_DEAD_LETTER"), 10)
+    assert {(row.actor, row.target) for row in audited} == {("bob", before[kind].id) for kind in ("run", "effect")}
+
+
+async def test_a_retried_run_that_fails_again_is_another_dead_letter(bed: Bed):
+    run, before = await lost(bed)
+    await bed.history.reopen(reopening(run))
+    claimed = await bed.claim(run.id)
+    result = RunResult(RunStatus.FAILED, ExitReason.MODEL_ERROR)
+    ending = NewEntry("g2/end", EntryType.RUN_FAILED, {"result": encoded(result)})
+    await bed.journal.finish(run.id, claimed.run.epoch, ending, result)
+    which = DeadLetterFilter(DeadLetterKind.RUN, DeadLetterState.OPEN, run.id)
+    (letter,) = await bed.dead_letters.page(TENANT, which, 10)
+    assert (letter.id != before["run"].id, letter.attempts) == (True, 2)
+
+
+async def test_a_run_instead_of_another_deals_with_its_letter_alone(bed: Bed):
+    run, before = await lost(bed)
+    other = bed.new()
+    assert await bed.history.found(Founding(other, ()))
+    assert (await again(bed, before["run"])).state is DeadLetterState.OPEN
+    fork = bed.new(created_by="carol")
+    assert await bed.history.found(Founding(fork, (), instead_of=run.id))
+    letter = await again(bed, before["run"])
+    assert (letter.state, letter.settled_by) == (DeadLetterState.REPLAYED, "carol")
+    assert letter.outcome == {"run_id": fork.id}
+    assert await again(bed, before["effect"]) == before["effect"]
+
+
+async def test_an_effect_of_which_somebody_has_told_is_no_dead_letter(bed: Bed):
+    run, before = await lost(bed)
+    undo = bed.new(kind=RunKind.ROLLBACK, target=run.id)
+    nobody = Settled(EffectName(run.id, "b", 1), EffectState.DONE)
+    assert await bed.history.found(Founding(undo, (), about=run.id, settled=(nobody,)))
+    assert await again(bed, before["effect"]) == before["effect"]
+    word = Settled(EffectName(run.id, "a", 1), EffectState.FAILED)
+    assert await bed.history.found(Founding(bed.new(created_by="carol"), (), settled=(word,)))
+    letter = await again(bed, before["effect"])
+    assert (letter.state, letter.settled_by, letter.outcome) == (DeadLetterState.DISCARDED, "carol", None)
+    assert await again(bed, before["run"]) == before["run"]
+    (row,) = await bed.outbox.audits(TENANT, AuditFilter(), 10)
+    assert (row.action, row.actor, row.target) == ("DISCARD_DEAD_LETTER", "carol", letter.id)

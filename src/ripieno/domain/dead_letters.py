@@ -13,7 +13,7 @@ from ripieno.domain import jsons
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import InboxRow
 from ripieno.domain.jsons import JsonObject
-from ripieno.domain.runs import ExitReason, NewRun, Run, RunResult, RunStatus
+from ripieno.domain.runs import ExitReason, NewRun, Run, RunKind, RunResult, RunStatus
 
 WORKER_DIED = "worker_died"
 """The error of a run that was with its worker too often when that died."""
@@ -21,6 +21,9 @@ WORKER_DIED = "worker_died"
 DEAD_REASONS = frozenset({ExitReason.DEFECT, ExitReason.MODEL_ERROR, ExitReason.TOOL_ERROR})
 """Runs that failed for one of these were stopped by something that may be mended. A run that used up its limits, gave
 no usable answer or was refused by policy did what it was asked to do, and a cancelled one what somebody wanted."""
+
+TAKEN_UP = frozenset({"run", "effect"})
+"""Kinds of dead letters of a run that its retry deals with: it does again what failed, and messages it never had."""
 
 OWN_TOPICS = frozenset({"child.ended", "interrupt.decided", "effect.late"})
 """Messages of the engine to itself: about these nobody was promised anything."""
@@ -91,12 +94,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What is done for a dead letter: a run is started, a message sent, or an effect was repeated with `result`."""
+    """What is done for a dead letter: a run is started, a message sent, or an effect was repeated with `result`.
+
+    `through` is the run that repeated it.
+    """
 
     by: str
     run: NewRun | None = None
     message: Message | None = None
     result: JsonObject | None = None
+    through: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,26 +124,28 @@ def identify(run_id: str, kind: DeadLetterKind, subject: str) -> str:
 def counts(run: Run, result: RunResult) -> bool:
     """Whether a run that ends like this is a dead letter.
 
-    A run below another is its parent's affair, unless it killed its workers.
+    A run below another is its parent's affair, and who calls a tool is told, unless it killed its workers.
     """
     if result.status is not RunStatus.FAILED or result.exit_reason not in DEAD_REASONS:
         return False
-    return run.parent_id is None or (result.error is not None and result.error.code == WORKER_DIED)
+    nobody_told = run.parent_id is None and run.kind is not RunKind.TOOL
+    return nobody_told or (result.error is not None and result.error.code == WORKER_DIED)
 
 
 def left_by(run: Run, result: RunResult, recorded: Sequence[Recorded], unread: Sequence[InboxRow]) -> list[DeadLetter]:
     """What a run leaves undone that ends with this result. `run` is its row from before, with the time of the end."""
     letters = [_run(run, result)] if counts(run, result) else []
-    letters += [_effect(run, one) for one in recorded if _undone(one.effect, result, recorded)]
+    failed = result.status is RunStatus.FAILED and run.kind is not RunKind.TOOL
+    letters += [_effect(run, one) for one in recorded if _undone(one.effect, recorded, failed=failed)]
     letters += [_message(run, row) for row in unread if row.topic not in OWN_TOPICS]
     return letters
 
 
-def _undone(effect: Effect, result: RunResult, recorded: Sequence[Recorded]) -> bool:
+def _undone(effect: Effect, recorded: Sequence[Recorded], *, failed: bool) -> bool:
     """Nobody knows whether it happened; or it failed, the run failed, and the same call did not work later either."""
     if effect.state in {EffectState.INTENDED, EffectState.UNKNOWN}:
         return True
-    if effect.state is not EffectState.FAILED or result.status is not RunStatus.FAILED:
+    if effect.state is not EffectState.FAILED or not failed:
         return False
     effects = [one.effect for one in recorded]
     later = effects[effects.index(effect) + 1 :]

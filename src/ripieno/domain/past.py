@@ -29,23 +29,28 @@ class Settled:
 class Reopening:
     """An ended run that goes on under a new generation. `last_seq` is how far its journal was read.
 
-    `entry` begins the generation; `settled` is what was said of effects of which nobody knew.
+    `entry` begins the generation, asked for by `by`; `settled` is what was said of effects of which nobody knew.
     """
 
     tenant: str
     run_id: str
     last_seq: int
     entry: NewEntry
+    by: str
     deadline: datetime | None = None
     settled: tuple[Settled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Founding:
-    """A new run that begins with a journal. The run `about`, where there is one, must have ended."""
+    """A new run that begins with a journal. The run `about`, where there is one, must have ended.
+
+    It does what the run `instead_of` did not: that one is no dead letter any more.
+    """
 
     run: NewRun
     entries: tuple[NewEntry, ...]
     effects: tuple[Effect, ...] = ()
     about: str | None = None
+    instead_of: str | None = None
     settled: tuple[Settled, ...] = ()

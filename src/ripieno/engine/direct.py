@@ -25,20 +25,25 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class DirectCall:
-    """What to call. `id` is what a repeated request repeats: of reads the idempotency key, of others the run's id."""
+    """What to call. `id` is what a repeated request repeats: of reads the idempotency key, of others the run's id.
+
+    With an `idempotency_key` it is the same call as one that was made under that key elsewhere.
+    """
 
     tool: str
     arguments: JsonObject
     dry_run: bool = False
     id: str = ""
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came of it, and the run that did it where there is one."""
+    """What came of it, and the run that did it where there is one. Not `new`: what came of it before."""
 
     result: ToolResult
     run_id: str | None = None
+    new: bool = True
 
 
 class DirectCalls:
@@ -70,13 +75,13 @@ class DirectCalls:
             return Answered(_wrong(call.tool, problems))
         new = _new(principal, call, call.id or self._clock.new_id(ids.RUN))
         start = NewEntry("g1/start", EntryType.RUN_STARTED, _pinned(spec, call))
-        await self._history.found(Founding(new, (start,)))
+        founded = await self._history.found(Founding(new, (start,)))
         run = await self._engine.wait(principal.tenant, new.id, spec.timeout + PATIENCE_SECONDS)
         if run.status not in TERMINAL:
             raise CallUnfinished(
                 f"{call.tool} has not ended; {run.id} is {run.status.value}, look at it", retry_after=5
             )
-        return Answered(_result(run), run.id)
+        return Answered(_result(run), run.id, founded)
 
 
 def _new(principal: Principal, call: DirectCall, run_id: str) -> NewRun:
@@ -101,7 +106,7 @@ def _pinned(spec: ToolSpec, call: DirectCall) -> JsonObject:
         "definition": definition.model_dump(mode="json"),
         "version": definition.version,
         "goal": _goal(call),
-        "data": {"tool": call.tool, "arguments": call.arguments},
+        "data": {"tool": call.tool, "arguments": call.arguments, "idempotency_key": call.idempotency_key},
         "purpose": "call",
         "model": "",
         "instructions": "",

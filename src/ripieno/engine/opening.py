@@ -168,7 +168,7 @@ def _opened_its_session(run: Run) -> bool:
 
 
 def _one_call(run: Run, data: JsonObject) -> Program:
-    return saga.one_call(data["tool"], data["arguments"], run.generation)
+    return saga.one_call(data["tool"], data["arguments"], run.generation, data.get("idempotency_key"))
 
 
 def _rollback(run: Run, data: JsonObject) -> Program:

@@ -1,6 +1,7 @@
 """Replays dead letters: a run again, a message again, an effect under its own key."""
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,7 +13,7 @@ from ripieno.domain.errors import DeadLetterSettled, Invalid, Problem, ReplayRef
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, RunInput, RunKind
-from ripieno.engine.api import Engine
+from ripieno.engine.direct import Answered, DirectCall, DirectCalls
 from ripieno.ports import Clock, DeadLetters, Definitions
 
 
@@ -42,9 +43,9 @@ class MessageEdit(_Edit):
 class Replaying:
     """Deals with dead letters again. A second replay answers what came of the first."""
 
-    def __init__(self, letters: DeadLetters, engine: Engine, definitions: Definitions, clock: Clock) -> None:
+    def __init__(self, letters: DeadLetters, direct: DirectCalls, definitions: Definitions, clock: Clock) -> None:
         self._letters = letters
-        self._engine = engine
+        self._direct = direct
         self._definitions = definitions
         self._clock = clock
 
@@ -74,7 +75,7 @@ class Replaying:
                 return Replay(principal.id, message=_message(letter, _read(MessageEdit, edit)))
             case DeadLetterKind.EFFECT:
                 _read(_Edit, edit)
-                return Replay(principal.id, result=await self._repeat(principal, letter))
+                return await self._repeat(principal, letter)
             case DeadLetterKind.EVENT | DeadLetterKind.DELIVERY:
                 raise ReplayRefused(f"nothing here can send a dead letter of kind {letter.kind.value} again")
 
@@ -99,7 +100,7 @@ class Replaying:
             metadata={**was["metadata"], "replay_of": letter.run_id, "dead_letter": letter.id},
         )
 
-    async def _repeat(self, principal: Principal, letter: DeadLetter) -> JsonObject:
+    async def _repeat(self, principal: Principal, letter: DeadLetter) -> Replay:
         """Only what may be repeated is: its run is over, so nobody is left whom a person could tell what happened."""
         tool, effect = letter.payload["tool"], EffectClass(letter.payload["effect"])
         if effect not in {EffectClass.READ, EffectClass.IDEMPOTENT}:
@@ -107,12 +108,21 @@ class Replaying:
                 f"{tool} is {effect.value}: repeating it could do it twice. Find out whether it happened; then retry "
                 f"{letter.run_id} and say so there (ripieno retry --settle), or discard this"
             )
-        result = await self._engine.call_tool(
-            principal, tool, letter.payload["arguments"], idempotency_key=letter.payload["idempotency_key"]
-        )
-        if not result.ok:
-            raise ReplayRefused(f"{tool} answered {result.status.value}: {result.text}")
-        return jsons.encode(result)
+        answered = await self._anew(principal, letter)
+        if not answered.result.ok:
+            raise ReplayRefused(f"{tool} answered {answered.result.status.value}: {answered.result.text}")
+        return Replay(principal.id, result=jsons.encode(answered.result), through=answered.run_id)
+
+    async def _anew(self, principal: Principal, letter: DeadLetter) -> Answered:
+        """Call it in a run of its own, under the key of the call that it repeats; one that a crash cut off goes on."""
+        given = letter.payload
+        numbers = count(1)
+        while True:
+            run_id = ids.derive(ids.RUN, letter.run_id, f"{letter.id}/{next(numbers)}")
+            call = DirectCall(given["tool"], given["arguments"], id=run_id, idempotency_key=given["idempotency_key"])
+            answered = await self._direct.call(principal, call)
+            if answered.new or answered.result.ok:
+                return answered
 
 
 def _edited(given: RunInput, edit: RunEdit) -> RunInput:

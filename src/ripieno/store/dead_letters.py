@@ -1,6 +1,6 @@
 """Dead letters on both databases: listing them, and settling each once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ripieno.domain.dead_letters import (
     DeadLetter,
@@ -12,11 +12,17 @@ from ripieno.domain.dead_letters import (
 )
 from ripieno.domain.errors import DeadLetterSettled, NotFound
 from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.past import EffectName
 from ripieno.store.bodies import dump
 from ripieno.store.portable.audit import audit
 from ripieno.store.portable.frame import Frame, Frames, Record, Send, Work
 
 ONE = "SELECT * FROM dead_letters WHERE tenant = :tenant AND id = :id"
+
+OPEN = """
+SELECT * FROM dead_letters
+WHERE tenant = :tenant AND run_id = :run_id AND state = 'open' AND kind = ANY(:kinds::text[]) ORDER BY id FOR UPDATE
+"""
 
 PAGE = """
 SELECT * FROM dead_letters
@@ -97,7 +103,31 @@ def _do(frame: Frame, letter: DeadLetter, order: Replay) -> Work[JsonObject]:
     if order.message is not None:
         return (yield from _send(frame, letter, order.message))
     yield from frame.all(CLOSE_EFFECT, run_id=letter.run_id, subject=letter.subject, now=frame.now)
-    return {"result": order.result}
+    return {"result": order.result, "run_id": order.through}
+
+
+# -- settled by what else was done ------------------------------------------------------------------------------------
+
+
+def open_letters(frame: Frame, tenant: str, run_id: str, kinds: Collection[str]) -> Work[list[DeadLetter]]:
+    """The dead letters of a run with which nobody has dealt, locked."""
+    rows = yield from frame.all(OPEN, tenant=tenant, run_id=run_id, kinds=sorted(kinds))
+    return [_letter(row) for row in rows]
+
+
+def take_up(frame: Frame, letters: Sequence[DeadLetter], by: str, outcome: JsonObject) -> Work[None]:
+    """Settle letters, because a run does what they ask for."""
+    for letter in letters:
+        yield from _settle(frame, letter, DeadLetterState.REPLAYED, by, outcome)
+        yield from audit(frame, (letter.tenant, by), "REPLAY_DEAD_LETTER", letter.id, outcome)
+
+
+def discard_effect(frame: Frame, tenant: str, effect: EffectName, by: str) -> Work[None]:
+    """Settle the letter of an effect, because somebody has said what became of it."""
+    subject = f"{effect.key}/{effect.attempt}"
+    for letter in (yield from open_letters(frame, tenant, effect.run_id, {DeadLetterKind.EFFECT})):
+        if letter.subject == subject:
+            yield from _put_aside(frame, letter, by)
 
 
 def _send(frame: Frame, letter: DeadLetter, message: Message) -> Work[JsonObject]:
@@ -112,9 +142,13 @@ def _discard(frame: Frame, tenant: str, letter_id: str, by: str) -> Work[DeadLet
         return letter
     if letter.state is DeadLetterState.REPLAYED:
         raise DeadLetterSettled(letter_id, letter.state)
+    return (yield from _put_aside(frame, letter, by))
+
+
+def _put_aside(frame: Frame, letter: DeadLetter, by: str) -> Work[DeadLetter]:
     settled = yield from _settle(frame, letter, DeadLetterState.DISCARDED, by, None)
     detail = {"kind": letter.kind.value, "run_id": letter.run_id, "cause": letter.cause}
-    yield from audit(frame, (tenant, by), "DISCARD_DEAD_LETTER", letter_id, detail)
+    yield from audit(frame, (letter.tenant, by), "DISCARD_DEAD_LETTER", letter.id, detail)
     return settled
 
 

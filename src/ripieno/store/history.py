@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from ripieno.domain.dead_letters import TAKEN_UP, DeadLetter, DeadLetterKind
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import NewEntry
 from ripieno.domain.errors import Conflict, NotFound, RunActive
@@ -11,11 +12,15 @@ from ripieno.domain.past import Founding, Reopening, Settled
 from ripieno.domain.runs import TERMINAL, Run, RunKind, RunStatus
 from ripieno.ports import Records
 from ripieno.store.bodies import dump
+from ripieno.store.dead_letters import discard_effect, open_letters, take_up
 from ripieno.store.portable.frame import Frame, Frames, Record, Work
 
 T = TypeVar("T")
 
-LOCKED = "SELECT id, tenant, status, epoch, last_seq FROM runs WHERE id = :id AND tenant = :tenant FOR NO KEY UPDATE"
+LOCKED = """
+SELECT id, tenant, status, epoch, generation, last_seq FROM runs
+WHERE id = :id AND tenant = :tenant FOR NO KEY UPDATE
+"""
 
 # A rollback's target is the run that it undoes. It is started under that run's lock, so none begins unseen.
 UNDOING = """
@@ -92,7 +97,9 @@ def _reopen(frame: Frame, wish: Reopening) -> Work[None]:
         seq=wish.last_seq + 1,
         now=frame.now,
     )
-    yield from _settle(frame, wish.tenant, wish.settled)
+    letters = yield from open_letters(frame, wish.tenant, wish.run_id, TAKEN_UP)
+    yield from take_up(frame, letters, wish.by, {"run_id": wish.run_id, "generation": row["generation"] + 1})
+    yield from _say(frame, wish.tenant, wish.settled, wish.by)
     yield from frame.tell(wish.tenant, "run.retried", wish.run_id, {"key": wish.entry.key})
     frame.hint(wish.run_id, HintKind.WORK, HintKind.STATUS, HintKind.PROGRESS)
 
@@ -101,6 +108,9 @@ def _found(frame: Frame, wish: Founding) -> Work[bool]:
     run = wish.run
     if wish.about is not None:
         yield from _ended(frame, run.tenant, wish.about)
+    letters: list[DeadLetter] = []
+    if wish.instead_of is not None:
+        letters = yield from open_letters(frame, run.tenant, wish.instead_of, {DeadLetterKind.RUN})
     if not (yield from frame.start(run)):
         return False
     for seq, entry in enumerate(wish.entries, start=1):
@@ -108,7 +118,8 @@ def _found(frame: Frame, wish: Founding) -> Work[bool]:
     for effect in wish.effects:
         yield from _keep(frame, run.id, effect)
     yield from frame.all(ADVANCE, id=run.id, tenant=run.tenant, seq=len(wish.entries))
-    yield from _settle(frame, run.tenant, wish.settled)
+    yield from take_up(frame, letters, run.created_by, {"run_id": run.id})
+    yield from _say(frame, run.tenant, wish.settled, run.created_by)
     return True
 
 
@@ -146,6 +157,13 @@ def _keep(frame: Frame, run_id: str, effect: Effect) -> Work[None]:
         intended_at=effect.intended_at or frame.now,
         closed_at=effect.closed_at,
     )
+
+
+def _say(frame: Frame, tenant: str, settled: Sequence[Settled], by: str) -> Work[None]:
+    """Settle effects; somebody has said what became of them, so that they are no dead letters any more."""
+    for word in settled:
+        yield from discard_effect(frame, tenant, word.effect, by)
+    yield from _settle(frame, tenant, settled)
 
 
 def _settle(frame: Frame, tenant: str, settled: Sequence[Settled]) -> Work[None]:

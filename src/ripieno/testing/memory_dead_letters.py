@@ -1,13 +1,14 @@
 """Dealing with what `MemoryJournal` buried."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from ripieno.domain.dead_letters import DeadLetter, DeadLetterFilter, DeadLetterState, Replay
+from ripieno.domain.dead_letters import DeadLetter, DeadLetterFilter, DeadLetterKind, DeadLetterState, Replay
 from ripieno.domain.effects import EffectState
 from ripieno.domain.errors import DeadLetterSettled, NotFound
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.outbox import AUDIT, audit_body
+from ripieno.domain.past import EffectName
 from ripieno.ports import Clock, Dispatch
 from ripieno.testing.memory_state import Draft, Memory
 
@@ -50,7 +51,7 @@ class MemoryDeadLetters:
             raise DeadLetterSettled(letter_id, letter.state)
         outcome = _do(draft, letter, order)
         draft.tell(tenant, AUDIT, "", audit_body("REPLAY_DEAD_LETTER", order.by, letter_id, draft.now, outcome))
-        return self._settle(draft, letter, DeadLetterState.REPLAYED, order.by, outcome)
+        return self._committed(draft, _put(draft, letter, DeadLetterState.REPLAYED, order.by, outcome))
 
     async def discard(self, tenant: str, letter_id: str, by: str) -> DeadLetter:
         draft = Draft(self._memory, self._clock.now())
@@ -59,15 +60,9 @@ class MemoryDeadLetters:
             return letter
         if letter.state is DeadLetterState.REPLAYED:
             raise DeadLetterSettled(letter_id, letter.state)
-        detail = {"kind": letter.kind.value, "run_id": letter.run_id, "cause": letter.cause}
-        draft.tell(tenant, AUDIT, "", audit_body("DISCARD_DEAD_LETTER", by, letter_id, draft.now, detail))
-        return self._settle(draft, letter, DeadLetterState.DISCARDED, by, None)
+        return self._committed(draft, _put_aside(draft, letter, by))
 
-    def _settle(
-        self, draft: Draft, letter: DeadLetter, state: DeadLetterState, by: str, outcome: JsonObject | None
-    ) -> DeadLetter:
-        settled = replace(letter, state=state, settled_at=draft.now, settled_by=by, outcome=outcome)
-        draft.dead[letter.id] = settled
+    def _committed(self, draft: Draft, settled: DeadLetter) -> DeadLetter:
         draft.commit()
         self._dispatch.publish(draft.hints)
         return settled
@@ -96,7 +91,38 @@ def _do(draft: Draft, letter: DeadLetter, order: Replay) -> JsonObject:
         for effect in state.effects
     )
     draft.put(replace(state, effects=effects))
-    return {"result": order.result}
+    return {"result": order.result, "run_id": order.through}
+
+
+def take_up(draft: Draft, run_id: str | None, kinds: Collection[str], by: str, outcome: JsonObject) -> None:
+    """Settle the open letters of a run, because a run does what they ask for."""
+    for letter in _open(draft, run_id, kinds):
+        _put(draft, letter, DeadLetterState.REPLAYED, by, outcome)
+        draft.tell(letter.tenant, AUDIT, "", audit_body("REPLAY_DEAD_LETTER", by, letter.id, draft.now, outcome))
+
+
+def discard_effect(draft: Draft, tenant: str, effect: EffectName, by: str) -> None:
+    """Settle the letter of an effect, because somebody has said what became of it."""
+    for letter in _open(draft, effect.run_id, {DeadLetterKind.EFFECT}):
+        if (letter.tenant, letter.subject) == (tenant, f"{effect.key}/{effect.attempt}"):
+            _put_aside(draft, letter, by)
+
+
+def _open(draft: Draft, run_id: str | None, kinds: Collection[str]) -> list[DeadLetter]:
+    found = [letter for letter in draft.dead.values() if letter.run_id == run_id and letter.kind in kinds]
+    return sorted((one for one in found if one.state is DeadLetterState.OPEN), key=lambda letter: letter.id)
+
+
+def _put_aside(draft: Draft, letter: DeadLetter, by: str) -> DeadLetter:
+    detail = {"kind": letter.kind.value, "run_id": letter.run_id, "cause": letter.cause}
+    draft.tell(letter.tenant, AUDIT, "", audit_body("DISCARD_DEAD_LETTER", by, letter.id, draft.now, detail))
+    return _put(draft, letter, DeadLetterState.DISCARDED, by, None)
+
+
+def _put(draft: Draft, letter: DeadLetter, state: DeadLetterState, by: str, outcome: JsonObject | None) -> DeadLetter:
+    settled = replace(letter, state=state, settled_at=draft.now, settled_by=by, outcome=outcome)
+    draft.dead[letter.id] = settled
+    return settled
 
 
 def _age(letter: DeadLetter) -> tuple[object, str]:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ripieno.domain.dead_letters import TAKEN_UP, DeadLetterKind
 from ripieno.domain.entries import Entry
 from ripieno.domain.errors import Conflict, RunActive
 from ripieno.domain.hints import HintKind
 from ripieno.domain.past import Founding, Reopening, Settled
 from ripieno.domain.runs import TERMINAL, Run, RunKind, RunStatus
 from ripieno.ports import Clock, Dispatch
+from ripieno.testing.memory_dead_letters import discard_effect, take_up
 from ripieno.testing.memory_state import Draft, Memory, RunState
 
 
@@ -43,7 +45,9 @@ class MemoryHistory:
             waits=(),
             wake_at=None,
         )
-        _settle(draft, wish.tenant, wish.settled)
+        outcome = {"run_id": wish.run_id, "generation": state.run.generation}
+        take_up(draft, wish.run_id, TAKEN_UP, wish.by, outcome)
+        _say(draft, wish.tenant, wish.settled, wish.by)
         draft.hint(wish.run_id, HintKind.WORK, HintKind.STATUS, HintKind.PROGRESS)
         self._commit(draft)
         return draft.runs[wish.run_id].run
@@ -59,7 +63,8 @@ class MemoryHistory:
             replace(effect, run_id=wish.run.id, intended_at=effect.intended_at or draft.now) for effect in wish.effects
         )
         draft.put(replace(state, effects=kept))
-        _settle(draft, wish.run.tenant, wish.settled)
+        take_up(draft, wish.instead_of, {DeadLetterKind.RUN}, wish.run.created_by, {"run_id": wish.run.id})
+        _say(draft, wish.run.tenant, wish.settled, wish.run.created_by)
         self._commit(draft)
         return True
 
@@ -89,6 +94,12 @@ def _ended(draft: Draft, tenant: str, run_id: str) -> RunState:
 
 def _undoes(run: Run, run_id: str) -> bool:
     return run.kind is RunKind.ROLLBACK and run.target == run_id and run.status not in TERMINAL
+
+
+def _say(draft: Draft, tenant: str, settled: Sequence[Settled], by: str) -> None:
+    for word in settled:
+        discard_effect(draft, tenant, word.effect, by)
+    _settle(draft, tenant, settled)
 
 
 def _settle(draft: Draft, tenant: str, settled: Sequence[Settled]) -> None:

@@ -100,6 +100,12 @@ async def test_idempotent_effect_is_repeated_under_its_key():
         assert (await door.post(f"/v1/dlq/{letter['id']}/replay", {"edit": {"eur": 4}}, 422))["code"] == "invalid"
         replayed = await door.post(f"/v1/dlq/{letter['id']}/replay")
         assert replayed["outcome"]["result"]["text"] == "paid"
+        (action,) = (await door.get(f"/v1/runs/{replayed['outcome']['run_id']}/actions"))["data"]
+        assert (action["state"], action["idempotency_key"]) == ("done", letter["payload"]["idempotency_key"])
+        assert await door.get("/v1/dlq", params={"run_id": replayed["outcome"]["run_id"]}) == {
+            "data": [],
+            "next_cursor": None,
+        }
         keys = {made.context.idempotency_key for made in door.tools.calls}
         assert keys == {letter["payload"]["idempotency_key"]}
         actions = (await door.get(f"/v1/runs/{letter['run_id']}/actions"))["data"]
@@ -113,6 +119,25 @@ async def test_other_effects_are_not_repeated():
         assert refused["code"] == "replay_refused"
         assert "irreversible" in refused["detail"]
         assert len(door.tools.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "state"),
+    [
+        ("retry", None, "replayed"),
+        ("fork", {"from": 1}, "replayed"),
+        ("fork", {"from": 1, "dry_run": True}, "open"),
+    ],
+)
+async def test_who_takes_up_a_dead_run_has_dealt_with_it(path: str, body: JsonObject | None, state: str):
+    async with open_door([ModelRefused("no such model"), says("done")]) as door:
+        run = await door.post("/v1/runs", {"goal": "count"}, 201)
+        await door.until(run["id"], "failed")
+        (letter,) = (await door.get("/v1/dlq"))["data"]
+        went_on = await door.post(f"/v1/runs/{run['id']}/{path}", body, 201 if path == "fork" else 200)
+        now = await door.get(f"/v1/dlq/{letter['id']}")
+        assert now["state"] == state
+        assert state == "open" or now["outcome"]["run_id"] == went_on["id"]
 
 
 async def test_message_goes_to_another_run():

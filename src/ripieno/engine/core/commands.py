@@ -26,11 +26,15 @@ class CallModel:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One tool call of a turn. `evidence_id` is how its result can be cited."""
+    """One tool call of a turn. `evidence_id` is how its result can be cited.
+
+    With an `idempotency_key` it is the same call as one that was made under that key elsewhere.
+    """
 
     key: str
     call: ToolCall
     evidence_id: str
+    idempotency_key: str | None = None
 
 
 HANDOFF = "handoff."

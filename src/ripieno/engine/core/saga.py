@@ -21,9 +21,9 @@ class Undo:
     arguments: JsonObject
 
 
-def one_call(tool: str, arguments: JsonObject, generation: int) -> Program:
+def one_call(tool: str, arguments: JsonObject, generation: int, idempotency_key: str | None = None) -> Program:
     """Call one tool; its result is the run's value."""
-    call = PlannedCall(f"g{generation}/call/0", ToolCall("direct", tool, arguments), "c0")
+    call = PlannedCall(f"g{generation}/call/0", ToolCall("direct", tool, arguments), "c0", idempotency_key)
     (ended,) = expect_all(CallEnded, (yield CallTools((call,))))
     result = RunResult(
         RunStatus.COMPLETED,

@@ -80,7 +80,8 @@ class Forks:
             lines.insert(0, NewEntry("g1/start", EntryType.RUN_STARTED, body))
         lines.append(_mark(principal, source, wish, len(copied)))
         effects = await self._inherited(source, kept)
-        await self._history.found(Founding(new, tuple(lines), effects))
+        instead_of = None if new.dry_run else source.id
+        await self._history.found(Founding(new, tuple(lines), effects, instead_of=instead_of))
         return await self._archive.records.run(principal.tenant, new.id)
 
     async def _definition(self, source: Run, pinned: Command | None, version: str | None) -> AgentDefinition | None:

@@ -15,7 +15,7 @@ from ripieno.domain.errors import (
     RunActive,
     WorksForAnother,
 )
-from ripieno.domain.past import Reopening, Settled
+from ripieno.domain.past import Reopening
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import TERMINAL, Run, RunKind, RunStatus
 from ripieno.engine.core import standing
@@ -91,11 +91,11 @@ class Retries:
             "effects": _all_told(again),
         }
         entry = NewEntry(f"g{generation}/retry", EntryType.RUN_RETRIED, body)
-        return await self._history.reopen(self._reopening(run, entry, [*settled, *settled_below]))
-
-    def _reopening(self, run: Run, entry: NewEntry, settled: Sequence[Settled]) -> Reopening:
         deadline = shifted(run, self._clock.now())
-        return Reopening(run.tenant, run.id, run.last_seq, entry, deadline, tuple(settled))
+        said = (*settled, *settled_below)
+        return await self._history.reopen(
+            Reopening(run.tenant, run.id, run.last_seq, entry, principal.id, deadline, said)
+        )
 
     async def _effects(self, run: Run, known: Mapping[str, Command]) -> list[Effect]:
         """What the commands that count did to the world."""

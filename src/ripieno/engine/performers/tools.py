@@ -189,7 +189,7 @@ class ToolPerformer:
             tool=act.spec.name,
             effect=act.spec.effect,
             state=EffectState.INTENDED,
-            idempotency_key=ids.idempotency_key(leg.run.id, key),
+            idempotency_key=_named(leg, act),
             arguments_hash=jsons.digest(act.arguments),
         )
         body = {
@@ -236,7 +236,7 @@ class ToolPerformer:
             run_id=leg.run.id,
             agent=bench.definition.name,
             key=key,
-            idempotency_key=ids.idempotency_key(leg.run.id, key),
+            idempotency_key=_named(leg, act),
             attempt=act.attempt,
             dry_run=leg.run.dry_run,
             deadline=leg.run.deadline,
@@ -268,6 +268,10 @@ class ToolPerformer:
         leg.spent(planned.key, _used(act, result, ms))
         await leg.append(NewEntry(planned.key, EntryType.TOOL_RETURNED, body), close=close)
         return CallEnded(call, result, planned.evidence_id, ms)
+
+
+def _named(leg: Leg, act: _Act) -> str:
+    return act.planned.idempotency_key or ids.idempotency_key(leg.run.id, act.planned.key)
 
 
 def _used(act: _Act, result: ToolResult, ms: float) -> Amount:

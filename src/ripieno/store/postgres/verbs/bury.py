@@ -17,7 +17,9 @@ left_over AS MATERIALIZED (
       'lane', runs.lane, 'priority', runs.priority, 'dry_run', runs.dry_run, 'metadata', runs.metadata
     ) AS payload
   FROM fit JOIN runs ON runs.id = fit.id
-  WHERE $6 = 'failed' AND $11::bool AND (fit.parent_id IS NULL OR $12::text = '{WORKER_DIED}')
+  WHERE $6 = 'failed' AND $11::bool AND (
+    (fit.parent_id IS NULL AND runs.kind <> 'tool') OR $12::text = '{WORKER_DIED}'
+  )
   UNION ALL
   SELECT 'effect', effects.key || '/' || effects.attempt,
     CASE effects.state WHEN 'failed' THEN 'effect_failed' ELSE 'effect_unknown' END,
@@ -26,11 +28,11 @@ left_over AS MATERIALIZED (
       'key', effects.key, 'tool', effects.tool, 'effect', effects.effect, 'idempotency_key', effects.idempotency_key,
       'arguments', coalesce(intent.body -> 'arguments', '{{}}'::json)
     )
-  FROM fit JOIN effects ON effects.run_id = fit.id
+  FROM fit JOIN runs ON runs.id = fit.id JOIN effects ON effects.run_id = fit.id
   LEFT JOIN entries AS intent ON intent.run_id = effects.run_id AND intent.seq = effects.seq
   LEFT JOIN entries AS returned ON returned.run_id = effects.run_id AND returned.key = effects.key
   WHERE effects.state IN ('intended', 'unknown') OR (
-    effects.state = 'failed' AND $6 = 'failed' AND NOT EXISTS (
+    effects.state = 'failed' AND $6 = 'failed' AND runs.kind <> 'tool' AND NOT EXISTS (
       SELECT FROM effects AS other
       WHERE other.run_id = effects.run_id AND other.tool = effects.tool
         AND other.arguments_hash = effects.arguments_hash AND (
