@@ -53,7 +53,7 @@ COMMANDS = (
     control.resume,
     talk.signal,
     talk.send,
-    talk.inbox,
+    talk.messages,
     history.retry,
     history.fork,
     history.rollback,

@@ -175,3 +175,9 @@ def test_how_to_decide(kind: str, how: str):
     )
     with pytest.raises(Stop, match=rf"Decide with: ripieno {how} --data 'my data'$"):
         outcome.verdict(run_as("awaiting_approval"), story, Where(data=Path("my data")))
+
+
+def test_no_two_commands_have_the_same_name():
+    named = [each.callback.__name__ for each in command_line.app.registered_commands if each.callback]
+    assert len(named) == len(command_line.COMMANDS)
+    assert len(typer.main.get_group(command_line.app).commands) == len(named) + len(command_line.app.registered_groups)

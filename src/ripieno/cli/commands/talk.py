@@ -1,4 +1,4 @@
-"""`ripieno signal`, `send`, `inbox`: tell a run that something happened, write to agents, read what was written."""
+"""`ripieno signal`, `send`, `messages`: tell a run that something happened, write to agents, read what was written."""
 
 import json
 from typing import Annotated
@@ -56,7 +56,7 @@ def send(
 
 
 @command()
-def inbox(agent: Annotated[str, typer.Argument(help="An agent's name.")], *, where: Where) -> Task:
+def messages(agent: Annotated[str, typer.Argument(help="An agent's name.")], *, where: Where) -> Task:
     """Show the messages that lie in an agent's box; they stay there."""
 
     async def task(api: Api) -> Exit:
