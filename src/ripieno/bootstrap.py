@@ -83,6 +83,7 @@ from ripieno.store.halts import StoredHalts
 from ripieno.store.mailboxes import StoredMailboxes
 from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
+from ripieno.store.retention import Retention
 from ripieno.store.schedules import StoredSchedules
 from ripieno.store.secrets import StoredSecrets
 from ripieno.store.workers_local import LocalWorkers
@@ -100,6 +101,7 @@ class Operating:
     outbox: Outbox
     schedules: Schedules
     mailboxes: Mailboxes
+    retention: Retention | None = None
 
     @classmethod
     def on(cls, frames: Frames) -> "Operating":
@@ -266,6 +268,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         store = await _store(settings, clock, stack)
         definitions = FileDefinitions([_shipped_agents(), settings.config / "agents"], clock)
         await definitions.load()
+        retention = Retention(store.frames, clock, settings.retention.kept(), settings.data / "archive")
         scrubber = Scrubber()
         breakers = StoredBreakers(store.frames, clock, BreakerRules())
         logs.scrub_with(scrubber.text)
@@ -279,7 +282,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             records=store.records,
             replies=store.replies,
             history=store.history,
-            operating=Operating.on(store.frames),
+            operating=replace(Operating.on(store.frames), retention=retention),
             definitions=definitions,
             secrets=secrets,
             budgets=budgets,
@@ -307,6 +310,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         if not extras.ticks:
             chores = {name: chore for name, chore in platform.chores.items() if name != "schedules"}
             platform = replace(platform, chores=chores)
+        if extras.work and settings.role in {"all", "scheduler"}:
+            await stack.enter_async_context(_forever(retention.keep_up(), "retention"))
         if extras.work and settings.role != "api":
             await platform.scheduler.keep()
             await stack.enter_async_context(running(platform))
@@ -382,6 +387,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         replaying=platform.replaying,
         halting=platform.halting,
         outbox=platform.ports.operating.outbox,
+        retention=platform.ports.operating.retention,
         definitions=platform.ports.definitions,
         secrets=platform.ports.secrets,
         budgets=platform.ports.budgets,

@@ -29,6 +29,7 @@ from ripieno.domain.budgets import MOST, Budget, Caps, OnExceeded, Window
 from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.interrupts import ADMIN_ROLE, ROLE, OnExpiry, Terms
 from ripieno.domain.principals import ANYBODY, DEFAULT_TENANT, SYSTEM
+from ripieno.domain.retention import Kept
 from ripieno.domain.tools import Risk
 
 PREFIX = "RIPIENO_"
@@ -268,6 +269,26 @@ class SecretSettings(_Section):
     key_file: Path | None = None
 
 
+class RetentionSettings(_Section):
+    """For how many days what is over is kept; 0 keeps it for ever.
+
+    A run goes with all runs below it, counted from the end of the last of them. Sessions go when they have no runs and
+    nothing came to them for so long; `audit` is about the rows of who did what. With `archive`, each run is written to
+    a compressed bundle in the data folder before it is deleted. The scheduler prunes every ten minutes.
+    """
+
+    runs: float = Field(default=0, ge=0)
+    sessions: float = Field(default=0, ge=0)
+    outbox: float = Field(default=30, ge=0)
+    audit: float = Field(default=0, ge=0)
+    dead_letters: float = Field(default=90, ge=0)
+    archive: bool = False
+
+    def kept(self) -> Kept:
+        """As the store takes it."""
+        return Kept(self.runs, self.sessions, self.outbox, self.audit, self.dead_letters, self.archive)
+
+
 class LogSettings(_Section):
     """Logs go to standard error."""
 
@@ -305,6 +326,7 @@ class Settings(_Section):
     tools: ToolSettings = ToolSettings()
     budgets: BudgetSettings = BudgetSettings()
     secrets: SecretSettings = SecretSettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")

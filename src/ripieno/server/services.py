@@ -20,6 +20,7 @@ from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
 from ripieno.governance.budgets import LeasedBudgets
 from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
+from ripieno.store.retention import Retention
 
 ADMIN = "admin"
 """The role of administrators."""
@@ -61,6 +62,7 @@ class Services:
     clock: Clock
     access: StaticAccess
     config: HttpConfig
+    retention: Retention | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -239,3 +239,10 @@ async def test_only_administrators_halt_and_read_the_audit():
             assert (await alice.get("/v1/dlq")).status_code == 200
         async with client_of(app, headers={"x-api-key": "bobs-own-key"}) as bob:
             assert (await bob.post("/v1/admin/halt", json={"scope": "all"})).status_code == 200
+
+
+async def test_store_in_memory_does_not_prune():
+    async with open_door(works=False) as door:
+        for path in ("/v1/admin/prune", "/v1/admin/archive"):
+            assert (await door.post(path, {"older_than_days": 1}, 503))["code"] == "unavailable"
+            assert (await door.post(path, {"older_than_days": -1}, 422))["code"] == "invalid"

@@ -1,15 +1,26 @@
-"""For administrators: stop things and let them go on, and who did what."""
+"""For administrators: stop things and let them go on, delete or write away what is old, and who did what."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from ripieno.domain.errors import Unavailable
 from ripieno.domain.outbox import AuditFilter
 from ripieno.server import answers
 from ripieno.server.idempotency import IdempotentRoute
-from ripieno.server.services import Admin, Served
-from ripieno.server.shapes.operating import AuditPage, AuditView, HaltList, HaltRequest, HaltView
+from ripieno.server.services import Admin, Served, Services
+from ripieno.server.shapes.operating import (
+    ArchiveRequest,
+    AuditPage,
+    AuditView,
+    HaltList,
+    HaltRequest,
+    HaltView,
+    PrunedView,
+    PruneRequest,
+)
+from ripieno.store.retention import Retention
 
 router = APIRouter(tags=["operating"], route_class=IdempotentRoute)
 
@@ -31,6 +42,27 @@ async def halt(body: HaltRequest, services: Served, principal: Admin) -> Respons
 async def unhalt(body: HaltRequest, services: Served, principal: Admin) -> Response:
     """Let it go on. What waited for that is queued again."""
     return answers.json(HaltView.of(await services.halting.lift(principal, body.scope, body.reason)))
+
+
+@router.post("/admin/prune", response_model=PrunedView)
+async def prune(body: PruneRequest, services: Served, principal: Admin) -> Response:
+    """Delete runs that ended long ago, some at a time, each family whole."""
+    done = await _retention(services).prune(principal, body.older_than_days, archive=body.archive, dry_run=body.dry_run)
+    return answers.json(PrunedView.of(done))
+
+
+@router.post("/admin/archive", response_model=PrunedView)
+async def archive(body: ArchiveRequest, services: Served, principal: Admin) -> Response:
+    """Write runs that ended long ago to compressed bundles, some at a time, and delete nothing."""
+    del principal
+    after = body.after.place() if body.after else None
+    return answers.json(PrunedView.of(await _retention(services).archive(body.older_than_days, after)))
+
+
+def _retention(services: Services) -> Retention:
+    if services.retention is None:
+        raise Unavailable("this store keeps everything in memory")
+    return services.retention
 
 
 class AuditQuery(BaseModel):

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ripieno.domain.dead_letters import DeadLetter, DeadLetterKind, DeadLetterState
 from ripieno.domain.halts import Halt
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.outbox import AuditRow, OutboxRow
+from ripieno.domain.retention import Place, Pruned
 from ripieno.server.shapes.runs import Shape
 
 
@@ -33,6 +34,52 @@ class HaltRequest(BaseModel):
         description="`all`, `tenant:NAME`, `agent:NAME`, `tool:PATTERN`, `model:NAME` or `run:ID`.", max_length=300
     )
     reason: str = Field(default="", max_length=2000, description="Kept on record, and shown to who waits.")
+
+
+class PlaceView(BaseModel):
+    """Where a look at old runs has come to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ended_at: AwareDatetime
+    run_id: str = Field(max_length=100)
+
+    def place(self) -> Place:
+        """As the store takes it."""
+        return Place(self.ended_at, self.run_id)
+
+
+class PruneRequest(BaseModel):
+    """Which runs to delete."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    older_than_days: float = Field(ge=0, le=36500, description="Families whose last run ended longer ago.")
+    dry_run: bool = Field(default=False, description="Only count.")
+    archive: bool | None = Field(default=None, description="Write bundles first; unset, as the settings say.")
+
+
+class ArchiveRequest(BaseModel):
+    """Which runs to write away."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    older_than_days: float = Field(ge=0, le=36500, description="Families whose last run ended longer ago.")
+    after: PlaceView | None = Field(default=None, description="`more` of the answer before.")
+
+
+class PrunedView(Shape):
+    """What was done. `more` is there where there are others; ask again until it is not."""
+
+    runs: int
+    archived: int
+    more: PlaceView | None
+
+    @classmethod
+    def of(cls, pruned: Pruned) -> "PrunedView":
+        """Show it."""
+        more = PlaceView(ended_at=pruned.more.ended_at, run_id=pruned.more.run_id) if pruned.more else None
+        return cls(runs=pruned.runs, archived=pruned.archived, more=more)
 
 
 class DeadLetterView(Shape):

@@ -87,6 +87,10 @@ class Record:
     def __getitem__(self, name: str) -> Any:
         return self._row[name]
 
+    def names(self) -> list[str]:
+        """The columns, in order."""
+        return list(self._row.keys())
+
     def time(self, name: str) -> datetime:
         """A time."""
         return self._moment(self._row[name])

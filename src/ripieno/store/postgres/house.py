@@ -3,11 +3,13 @@
 It numbers the outbox, makes partitions before they are needed, and deletes what is too old.
 """
 
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from ripieno.domain import ids
+from ripieno.domain.errors import StoreBusy
 from ripieno.ports import Clock
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.verbs import reap
@@ -41,6 +43,10 @@ SELECT child.relname AS name FROM pg_inherits JOIN pg_class AS child ON child.oi
 WHERE inhparent = 'entries'::regclass
 """
 
+PAST = re.compile(r"entries_(\d{4})_(\d{2})")
+
+ANY_RUN = "SELECT id FROM runs WHERE id >= $1 AND id < $2 LIMIT 1"
+
 
 class House:
     """The house and when it was last kept, by this process."""
@@ -68,6 +74,17 @@ class House:
         self._kept = at
         await self._database.transact(_forget)
         await self._database.transact(add_partitions, self._clock.now())
+        await self._drop(self._clock.now())
+
+    async def _drop(self, today: datetime) -> None:
+        """Drop the partitions of past months that have no runs left; one that is in use is looked at next time."""
+        for row in await self._database.fetch(PARTITIONS):
+            month = PAST.fullmatch(row["name"])
+            if month is not None and (first := datetime(int(month[1]), int(month[2]), 1, tzinfo=UTC)) < _month(today):
+                try:
+                    await self._database.transact_once(drop_partition, row["name"], first)
+                except StoreBusy:
+                    continue
 
 
 async def add_partitions(tx: Transaction, today: datetime) -> list[str]:
@@ -78,6 +95,25 @@ async def add_partitions(tx: Transaction, today: datetime) -> list[str]:
     this = _month(today)
     wanted = {f"entries_{first:%Y_%m}": first for first in (this, _next(this))}
     return [name for name, first in wanted.items() if name not in there and await _make(tx, name, first)]
+
+
+async def drop_partition(tx: Transaction, name: str, first: datetime) -> bool:
+    """Drop the partition of a month; False when there are runs whose journals are in it.
+
+    Raises:
+        StoreBusy: Others are at work on it.
+    """
+    bounds = _first_id(first), _first_id(_next(first))
+    if await tx.one(ANY_RUN, *bounds) is not None:
+        return False
+    await tx.connection.execute("SET LOCAL lock_timeout = '500ms'")
+    # In the order in which writers lock. Runs are looked for again when nobody can write to the journal any more.
+    await tx.connection.execute("LOCK TABLE ONLY entries IN ACCESS EXCLUSIVE MODE")
+    await tx.connection.execute(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
+    if await tx.one(ANY_RUN, *bounds) is not None:
+        return False
+    await tx.connection.execute(f"DROP TABLE {name}")
+    return True
 
 
 async def _make(tx: Transaction, name: str, first: datetime) -> bool:

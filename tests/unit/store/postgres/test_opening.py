@@ -12,9 +12,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from ripieno.clock import SystemClock
 from ripieno.domain.errors import Invalid, StoreBusy
 from ripieno.store import migrate
-from ripieno.store.postgres.house import add_partitions
+from ripieno.store.dispatch_local import LocalDispatch
+from ripieno.store.postgres.house import add_partitions, drop_partition
 from ripieno.store.postgres.opening import open_postgres
 from ripieno.store.side_tables import metadata
+from ripieno.testing.fake_clock import FakeClock
+from tests.contracts.bed import Bed
 from tests.servers import postgres
 
 pytestmark = postgres.NEEDS
@@ -117,6 +120,36 @@ async def test_partitions_are_made_ahead_and_once(database: str):
     await store.journal.pump()
     rows = await pool.fetch("SELECT tableoid::regclass::text AS part FROM entries")
     assert rows == []
+    await store.close()
+
+
+async def test_past_months_without_runs_are_dropped(database: str):
+    await migrate.upgrade_database(database)
+    clock, dispatch = FakeClock(), LocalDispatch()
+    store = await open_postgres(database, clock, now=clock.now)
+    run_id = await Bed(store, clock, dispatch).start()
+    pool = store.journal.upkeep.house._database
+    first = clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    name = f"entries_{first:%Y_%m}"
+
+    async def there() -> bool:
+        return bool(await pool.fetch("SELECT FROM pg_class WHERE relname = $1", name))
+
+    clock.advance(70 * 86400)
+    await store.journal.pump()
+    assert await there(), "its run is there"
+    await pool.fetch("DELETE FROM runs WHERE id = $1", run_id)
+    reader = await asyncpg.connect(database)
+    async with reader.transaction():
+        await reader.execute(f"LOCK TABLE {name} IN ACCESS SHARE MODE")
+        clock.advance(700)
+        await store.journal.pump()
+        assert await there(), "somebody reads it"
+    await reader.close()
+    clock.advance(700)
+    await store.journal.pump()
+    assert not await there()
+    assert await pool.transact(drop_partition, f"entries_{clock.now():%Y_%m}", clock.now().replace(day=1))
     await store.close()
 
 
