@@ -8,7 +8,7 @@
     │       ├── RunEnded · NotHeld · IntentRefused
     │       ├── DeadLetterSettled · ReplayRefused
     │       ├── RunActive · WorksForAnother · NothingToRetry · NothingToUndo
-    │       ├── EffectsInTheWay: EffectsUnknown · EffectsDone · CannotBeUndone
+    │       ├── EffectsInTheWay: EffectsUnknown · EffectsDone · EffectsUndone · CannotBeUndone
     │       ├── AlreadyDecided · AlreadyVoted · AlreadyEscalated
     │       ├── InterruptExpired · WhichInterrupt
     │       ├── NameTaken · ManagedByFile · Stale · AlreadyReceived
@@ -164,6 +164,12 @@ class EffectsDone(EffectsInTheWay):
     """These effects have happened, and to go on from here may do them again."""
 
     code = "effects_done"
+
+
+class EffectsUndone(EffectsInTheWay):
+    """A rollback has undone these effects, and to go on from here would build on them."""
+
+    code = "effects_undone"
 
 
 class CannotBeUndone(EffectsInTheWay):

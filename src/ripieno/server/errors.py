@@ -54,6 +54,7 @@ KINDS: dict[str, Kind] = {
     "nothing_to_undo": Kind(409, "The run changed nothing that is not undone already"),
     "effects_unknown": Kind(409, "Nobody knows whether some effects happened"),
     "effects_done": Kind(409, "Effects have happened that may be done again"),
+    "effects_undone": Kind(409, "Effects were undone that would be built on"),
     "cannot_be_undone": Kind(409, "Some effects cannot be undone"),
     "already_decided": Kind(409, "Somebody has decided already"),
     "already_voted": Kind(409, "This principal has approved already"),

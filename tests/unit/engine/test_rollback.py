@@ -12,6 +12,7 @@ from ripieno.domain.entries import EntryType
 from ripieno.domain.errors import (
     CannotBeUndone,
     EffectsDone,
+    EffectsUndone,
     EffectsUnknown,
     Invalid,
     NotFound,
@@ -253,3 +254,43 @@ async def test_a_rollback_and_a_run_without_effects_have_nothing_to_undo(make: M
         await rollback(bench, undo)
     with pytest.raises(NothingToRetry):
         await bench.platform.past.retry(ALICE, undo.id, RetryWish())
+
+
+async def test_nothing_is_built_on_what_was_undone(make: Make):
+    script = [calls(("shop.pay", {"eur": 1})), says("Paid."), says("Paid again."), says("Not paid.")]
+    bench = await make(script, SHOP)
+    run = await bench.ended(await bench.start())
+    await bench.ended(await rollback(bench, run))
+    with pytest.raises(EffectsUndone, match="retry from the first") as refused:
+        await bench.platform.past.retry(ALICE, run.id, RetryWish("g1/turn/2/model", force=True, reason="why not"))
+    (effect,) = refused.value.effects
+    assert (effect["key"], effect["state"]) == ("g1/turn/1/call/0", "compensated")
+    with pytest.raises(EffectsUndone, match="fork from an entry before"):
+        await bench.platform.past.fork(ALICE, run.id, ForkWish("g1/turn/1/call/0", {}))
+    await bench.platform.past.retry(ALICE, run.id, RetryWish("g1/turn/1/call/0"))
+    again = await bench.ended(run)
+    assert again.result is not None
+    assert again.result.answer == "Paid again."
+    assert await states(bench, run) == [EffectState.COMPENSATED, EffectState.DONE]
+    assert bench.tools.arguments("shop.pay") == [{"eur": 1}] * 2
+    fork = await bench.platform.past.fork(ALICE, run.id, ForkWish(1, {}))
+    assert (await bench.ended(fork)).status is RunStatus.COMPLETED
+
+
+async def test_nothing_is_built_on_what_was_undone_below(tmp_path: Path):
+    agents = [AgentDefinition(name="clerk", tools=("agent.*",)), AgentDefinition(name="helper", tools=("shop.*",))]
+    script = [
+        calls(("agent.helper", {"goal": "pay"})),
+        calls(("shop.pay", {"eur": 1})),
+        says("Paid."),
+        says("It is paid."),
+    ]
+    model, tools = ScriptedModel(script), RecordingTools(SHOP)
+    async with bootstrap.running(in_memory(model, tools, agents, tmp_path)) as platform:
+        bench = Bench(platform, model, tools)
+        run = await bench.ended(await bench.start())
+        (child,) = await platform.ports.records.runs("default", RunFilter(parent_id=run.id), 10)
+        await bench.ended(await rollback(bench, run))
+        with pytest.raises(EffectsUndone) as refused:
+            await platform.past.retry(ALICE, run.id, RetryWish("g1/turn/2/model"))
+        assert [effect["run_id"] for effect in refused.value.effects] == [child.id]

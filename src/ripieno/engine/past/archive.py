@@ -1,14 +1,16 @@
 """Reads whole runs: their journals, the runs below them, what they did to the world."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry
+from ripieno.domain.errors import EffectsUndone
 from ripieno.domain.filters import RunFilter
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.past import EffectName, Settled
 from ripieno.domain.runs import Run
+from ripieno.engine.core.standing import Command
 from ripieno.ports import Records
 
 PAGE = 1000
@@ -47,6 +49,12 @@ class Archive:
         found = await self.all_runs(run.tenant, RunFilter(parent_id=run.id))
         return found + [deeper for child in found for deeper in await self.below(child)]
 
+    async def families(self, run: Run, commands: Iterable[Command]) -> list[Run]:
+        """Every run that worked for these commands, and those below them."""
+        children = [child for command in commands for child in command.children]
+        found = [await self.records.run(run.tenant, child) for child in children]
+        return found + [deeper for child in found for deeper in await self.below(child)]
+
     async def all_runs(self, tenant: str, which: RunFilter) -> list[Run]:
         """Every run that fits, newest first."""
         found: list[Run] = []
@@ -60,6 +68,17 @@ class Archive:
         """The last attempt of each call that could change the world."""
         ledger = await self.records.effects(run.tenant, run.id)
         return list({effect.key: effect for effect in sorted(ledger, key=lambda effect: effect.attempt)}.values())
+
+
+async def refuse_undone(archive: Archive, run: Run, kept: Collection[Command], advice: str) -> None:
+    """Raises `EffectsUndone` where something was undone of what these commands did."""
+    keys = {command.key for command in kept}
+    done = [effect for effect in await archive.effects(run) if effect.key in keys]
+    done += [effect for one in await archive.families(run, kept) for effect in await archive.effects(one)]
+    undone = [effect for effect in done if effect.state is EffectState.COMPENSATED]
+    if undone:
+        detail = f"a rollback has undone these effects, and going on from here would build on them; {advice}"
+        raise EffectsUndone(detail, [told(effect) for effect in undone])
 
 
 def told(effect: Effect, reason: str | None = None) -> JsonObject:

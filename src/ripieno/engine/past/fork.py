@@ -17,7 +17,7 @@ from ripieno.engine.core import standing
 from ripieno.engine.core.standing import Command
 from ripieno.engine.opening import Opening
 from ripieno.engine.past import points
-from ripieno.engine.past.archive import Archive
+from ripieno.engine.past.archive import Archive, refuse_undone
 from ripieno.engine.past.retry import shifted
 from ripieno.ports import Clock, Definitions, History
 
@@ -59,6 +59,7 @@ class Forks:
 
         Raises:
             NotFound: No such run, no such entry (with near keys), no such version.
+            EffectsUndone: Effects that would be inherited were undone by a rollback.
             Invalid: The run is none of an agent or team, or there is no entry with that number.
         """
         source = await self._archive.records.run(principal.tenant, run_id)
@@ -66,6 +67,7 @@ class Forks:
             raise Invalid(f"a run of kind {source.kind} cannot be forked", [Problem("", "agents and teams only")])
         entries = await self._archive.entries(source)
         kept = points.kept(entries, wish.start, "/from")
+        await refuse_undone(self._archive, source, kept.values(), "fork from an entry before the first of them")
         pinned = kept.pop("start", None)
         task = _task(source, wish)
         definition = await self._definition(source, pinned, wish.agent_version)

@@ -21,7 +21,7 @@ from ripieno.domain.runs import TERMINAL, Run, RunKind, RunStatus
 from ripieno.engine.core import standing
 from ripieno.engine.core.standing import Command
 from ripieno.engine.past import points
-from ripieno.engine.past.archive import UNSETTLED, Archive, Word, settle, told
+from ripieno.engine.past.archive import UNSETTLED, Archive, Word, refuse_undone, settle, told
 from ripieno.ports import Clock, History
 
 
@@ -53,6 +53,7 @@ class Retries:
             NotFound: No such run, or no such entry.
             RunActive, WorksForAnother, NothingToRetry: It is not the time, or not the run.
             EffectsUnknown: Effects that would be left behind may have happened.
+            EffectsUndone: Effects that would be kept were undone by a rollback.
             EffectsDone: Effects that would be left behind have happened, and may be done again.
             Invalid: `force` without a reason, or an entry number that there is not.
         """
@@ -73,6 +74,7 @@ class Retries:
         failed = {word.effect.key for word in settled if word.state is EffectState.FAILED}
         for name in [name for name, command in kept.items() if command.key in failed]:
             kept = {one: command for one, command in standing.kept_from(found, name).items() if one in kept}
+        await refuse_undone(self._archive, run, kept.values(), "retry from the first of them or from before it")
         dropped = [command for name, command in known.items() if name not in kept]
         below, settled_below = settle(await self._below(run, dropped), wish.words, run.id)
         _refuse_unknown(below)
@@ -104,15 +106,11 @@ class Retries:
 
     async def _below(self, run: Run, dropped: Sequence[Command]) -> list[Effect]:
         """What the runs did to the world that worked for dropped commands."""
-        left: list[Effect] = []
-        for child_id in (child for command in dropped for child in command.children):
-            child = await self._archive.records.run(run.tenant, child_id)
-            family = [child, *await self._archive.below(child)]
-            going_on = [one.id for one in family if one.status not in TERMINAL]
-            if going_on:
-                raise RunActive(run.id, going_on)
-            left += [effect for one in family for effect in await self._archive.effects(one)]
-        return left
+        family = await self._archive.families(run, dropped)
+        going_on = [one.id for one in family if one.status not in TERMINAL]
+        if going_on:
+            raise RunActive(run.id, going_on)
+        return [effect for one in family for effect in await self._archive.effects(one)]
 
 
 def shifted(run: Run, now: datetime) -> datetime | None:
