@@ -13,6 +13,7 @@ from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.budgets import NOTHING, Amount, Budget, Caps, OnExceeded, Raise, Window
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.entries import EntryType
+from ripieno.domain.errors import ModelRefused
 from ripieno.domain.filters import RunFilter
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.messages import ModelRequest, Reply
@@ -20,6 +21,8 @@ from ripieno.domain.principals import Principal
 from ripieno.domain.runs import TERMINAL, ExitReason, Run, RunStatus
 from ripieno.domain.usage import Usage
 from ripieno.engine.api import StartRun
+from ripieno.engine.past.fork import ForkWish
+from ripieno.engine.past.retry import RetryWish
 from ripieno.engine.worker import Options
 from ripieno.governance.budgets import LeasedBudgets
 from ripieno.testing.memory_books import MemoryBooks
@@ -227,6 +230,90 @@ async def test_who_sets_the_budget_back_meanwhile_has_the_last_word(tmp_path: Pa
             while (run := await platform.engine.wait("default", run.id, 5)).status not in TERMINAL:
                 pass
     assert run.exit_reason is ExitReason.BUDGET_EXCEEDED
+
+
+# -- generations -----------------------------------------------------------------------------------------------------
+
+
+async def retried(bench: Any, run: Run) -> Run:
+    await bench.platform.past.retry(ALICE, run.id, RetryWish())
+    return await bench.ended(run)
+
+
+async def test_what_earlier_generations_used_counts_on(make: Any):
+    pays = calls(("shop.pay", {}), usage=HUNDRED)
+    bench = await make([pays, ModelRefused("no"), ModelRefused("no"), says("done", usage=HUNDRED)], PAY)
+    await put(bench, budget(tokens=100_000, effects=1))
+    run = await bench.ended(await bench.start(limits={"tokens": 50_000, "effects": 1}))
+    of_run = budget(f"run:{run.id}")
+    for _ in range(2):
+        assert run.exit_reason is ExitReason.MODEL_ERROR
+        assert await bench.platform.ports.budgets.reserved("default", run.id) == []
+        assert [(await spent(bench, one)).tokens for one in (budget(), of_run)] == [100, 100]
+        run = await retried(bench, run)
+    assert (run.status, run.generation) == (RunStatus.COMPLETED, 3)
+    for one in (budget(), of_run):
+        used = await spent(bench, one)
+        assert (used.tokens, used.effects) == (200, 1)
+
+
+async def test_a_call_that_was_cut_off_counts_and_the_next_generation_pays_for_its_own(make: Any):
+    begun = asyncio.Event()
+
+    async def play(_: ModelRequest) -> Reply:
+        if not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()
+        return says("done", usage=HUNDRED)
+
+    bench = await make(play)
+    await put(bench, budget(tokens=100_000))
+    run = await bench.start()
+    await begun.wait()
+    await bench.platform.engine.cancel(ALICE, run.id)
+    await bench.ended(run)
+    cut_off = (await spent(bench, budget())).tokens
+    assert (await retried(bench, run)).status is RunStatus.COMPLETED
+    assert (await spent(bench, budget())).tokens == cut_off + 100
+
+
+async def test_a_run_that_used_up_its_own_limit_needs_a_fork_and_says_so(make: Any):
+    script = [calls(("shop.pay", {"n": 1})), calls(("shop.pay", {"n": 2})), says("done")]
+    bench = await make(script, PAY)
+    run = await bench.ended(await bench.start(limits={"effects": 1}))
+    for _ in range(2):
+        assert run.exit_reason is ExitReason.BUDGET_EXCEEDED
+        assert run.result is not None
+        assert run.result.error is not None
+        assert run.result.error.detail.endswith("a retry goes on under the same limit, a fork may be given another")
+        run = await retried(bench, run)
+    assert (len(bench.model.requests), len(bench.tools.calls)) == (2, 1)
+    fork = await bench.platform.past.fork(ALICE, run.id, ForkWish("g1/turn/2/model", {"limits": {"effects": 2}}))
+    assert (await bench.ended(fork)).status is RunStatus.COMPLETED
+    assert [call.call.arguments for call in bench.tools.calls] == [{"n": 1}, {"n": 2}]
+    assert (await spent(bench, budget(f"run:{fork.id}"))).effects == 1, "what was copied was paid for before"
+
+
+async def test_who_said_no_is_asked_again(make: Any):
+    bench = await make([says("done", usage=HUNDRED)])
+    run = await bench.start(limits={"tokens": 0, "on_exceeded": "ask"})
+    await bench.decide(await bench.asked(run), DecisionKind.DENY)
+    run = await bench.ended(run)
+    assert run.exit_reason is ExitReason.BUDGET_EXCEEDED
+    await bench.platform.past.retry(ALICE, run.id, RetryWish())
+    again = await bench.asked(run)
+    assert again.key == "g2/turn/1/model/budget"
+    await bench.decide(again, DecisionKind.APPROVE, amount=100_000)
+    assert (await bench.ended(run)).status is RunStatus.COMPLETED
+
+
+async def test_a_run_that_used_up_a_budget_goes_on_when_that_is_raised(make: Any):
+    bench = await make([calls(("shop.pay", {}), usage=HUNDRED), says("done", usage=HUNDRED)], PAY)
+    await put(bench, budget(tokens=0))
+    run = await bench.ended(await bench.start())
+    assert (run.exit_reason, bench.model.requests) == (ExitReason.BUDGET_EXCEEDED, [])
+    await put(bench, budget(tokens=100_000))
+    assert (await retried(bench, run)).status is RunStatus.COMPLETED
 
 
 # -- families --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,11 @@ Settled = Annotated[
     list[str] | None,
     typer.Option("--settle", metavar="KEY=OUTCOME", help="What became of an unknown effect: done, failed, abandoned."),
 ]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option("--limit", metavar="NAME=NUMBER", help="Other limits: usd, tokens, effects, seconds, max_turns."),
+]
+OWN_LIMITS = frozenset({"seconds", "max_turns"})
 COLUMNS = (Column("key", no_wrap=True), Column("how", no_wrap=True), Column("a", ratio=1), Column("b", ratio=1))
 UNDO_COLUMNS = (Column("key", no_wrap=True), Column("tool", no_wrap=True), Column("undone by", ratio=1))
 STYLES = {"same": "dim", "changed": "yellow", "only_in_a": "red", "only_in_b": "green"}
@@ -44,17 +49,19 @@ def retry(
 
 
 @command(keeps=True)
-def fork(
+def fork(  # noqa: PLR0913 - one option for each thing that may be different
     run: Wanted,
     start: Annotated[str, typer.Option("--from", help="Last entry to keep: its number or key; 0 keeps nothing.")],
     goal: Annotated[str | None, typer.Option("--input", help="Another goal.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another model.")] = None,
     agent_version: Annotated[str | None, typer.Option("--agent-version", help="Another version, or `current`.")] = None,
+    limit: Limits = None,
     *,
     where: Where,
 ) -> Task:
     """Start a new run from an entry of this one; nothing that it inherits is done again."""
     given: dict[str, Any] = {"input": goal, "model": model, "agent_version": agent_version}
+    given["constraints"] = constraints(limit) if limit else None
     body = {"from": point(start), **{name: value for name, value in given.items() if value is not None}}
     return _started(run, "fork", body, where)
 
@@ -124,6 +131,20 @@ def diff(
 def point(text: str) -> int | str:
     """A place in a journal, as the API takes it."""
     return int(text) if text.isdecimal() else text
+
+
+def constraints(limits: list[str]) -> JsonObject:
+    """`NAME=NUMBER` as the API takes it, which knows the names."""
+    budget: JsonObject = {}
+    own: JsonObject = {}
+    for word in limits:
+        name, _, number = word.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            raise typer.BadParameter(f"{word} is not NAME=NUMBER", param_hint="--limit") from None
+        (own if name in OWN_LIMITS else budget)[name] = int(value) if value.is_integer() else value
+    return {**own, "budget": budget}
 
 
 def settled(words: list[str] | None) -> list[JsonObject]:

@@ -30,6 +30,7 @@ from ripieno.engine.core.commands import (
     expect,
     expect_all,
 )
+from ripieno.engine.core.spending import NO_MONEY
 from ripieno.engine.core.tally import Tally
 from ripieno.engine.core.transcript import Transcript
 from ripieno.ports import SchemaCheck
@@ -38,9 +39,6 @@ MAX_CALLS_A_TURN = 32
 MAX_REPAIRS = 2
 SAME_CALL_TOLD = 3
 SAME_CALL_STOPPED = 5
-NO_MONEY = frozenset({"budget_exceeded", "price_unknown"})
-"""Codes of model calls that were not made because nothing may be spent."""
-
 EXCERPT_CHARS = 2000
 
 LAST_TURN = "This is your last turn: answer now with what you have; no tools can be called any more."

@@ -8,7 +8,7 @@ used is settled afterwards, so that the difference is out for the time of the ca
 import json
 from dataclasses import dataclass, replace
 
-from ripieno.domain.budgets import Amount, Budget, Measure, Shortage, Window, shown
+from ripieno.domain.budgets import Amount, Budget, Measure, OnExceeded, Shortage, Window, shown
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.messages import AssistantMessage, Message, ModelRequest, UserMessage
@@ -75,6 +75,13 @@ def of_tool(spec: ToolSpec) -> tuple[Amount, Amount]:
     )
 
 
+NO_MONEY = frozenset({"budget_exceeded", "price_unknown"})
+"""Codes of model calls that were not made because nothing may be spent."""
+
+OWN_LIMIT = "a retry goes on under the same limit, a fork may be given another"
+"""What to do about a limit that was pinned when the run began."""
+
+
 def told(short: Shortage) -> str:
     """Why an act was not begun, in a sentence."""
     measure = short.measure
@@ -83,8 +90,13 @@ def told(short: Shortage) -> str:
     unit = "USD" if measure is Measure.USD else measure.value
     return (
         f"the budget of {named(short.budget)} is spent: {limit:g} {unit} allowed, {spent:g} spent{out}, "
-        f"at least {needed:g} needed"
+        f"at least {needed:g} needed{_advice(short.budget)}"
     )
+
+
+def _advice(budget: Budget) -> str:
+    own = budget.scope.startswith("run:") and budget.on_exceeded is OnExceeded.STOP
+    return f"; {OWN_LIMIT}" if own else ""
 
 
 def named(budget: Budget) -> str:

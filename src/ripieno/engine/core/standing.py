@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from ripieno.domain.entries import ENDINGS, Entry, EntryType
 from ripieno.domain.runs import ExitReason
+from ripieno.domain.tools import ToolStatus
+from ripieno.engine.core.spending import NO_MONEY
 
 MARKS = ENDINGS | {EntryType.RUN_RETRIED, EntryType.RUN_FORKED}
 """Entries about the run itself, which answer no command."""
@@ -154,6 +156,33 @@ def where_it_failed(found: Mapping[str, Entry], reason: ExitReason) -> str | Non
         if names := [name for name, command in known.items() if kind(command)]:
             return max(names, key=lambda name: known[name].first)
     return max(known, key=lambda name: known[name].first)
+
+
+def kept_after(found: Mapping[str, Entry], reason: ExitReason) -> dict[str, Command]:
+    """What is kept when a run that ended like this goes on by itself.
+
+    What was not begun because a budget was spent is tried again, and asked about again: somebody may have raised it.
+    """
+    kept = {name: command for name, command in commands(found).items() if command.whole}
+    failed = where_it_failed(found, reason)
+    again = [name for name, command in kept.items() if _unpaid(command)] if reason is ExitReason.BUDGET_EXCEEDED else []
+    for name in [*again, *([failed] if failed else [])]:
+        stays = kept_from(found, name)
+        kept = {one: command for one, command in kept.items() if one in stays and not one.startswith(f"{name}/")}
+    return kept
+
+
+def _unpaid(command: Command) -> bool:
+    body = command.entries[-1].body
+    match command.entries[-1].type:
+        case EntryType.MODEL_FAILED:
+            return body["code"] in NO_MONEY
+        case EntryType.TOOL_RETURNED:
+            return body["result"]["status"] == ToolStatus.OVER_BUDGET
+        case EntryType.CHILD_ENDED:
+            return body["result"]["exit_reason"] == ExitReason.BUDGET_EXCEEDED
+        case _:
+            return False
 
 
 def _failed_children(command: Command) -> bool:

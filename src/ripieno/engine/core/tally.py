@@ -6,6 +6,7 @@ from ripieno.domain.budgets import OnExceeded
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import ExitReason, Limits, RunError
 from ripieno.domain.usage import NOTHING_USED, Usage
+from ripieno.engine.core.spending import OWN_LIMIT
 
 
 @dataclass(slots=True)
@@ -34,7 +35,8 @@ class Tally:
         if self.limits.on_exceeded is OnExceeded.STOP and (spent := self._spent()):
             return spent
         if not self.seconds_left:
-            return ExitReason.DEADLINE, RunError("deadline", f"the run worked for its {self.limits.seconds:g} seconds")
+            detail = f"the run worked for its {self.limits.seconds:g} seconds; {OWN_LIMIT}"
+            return ExitReason.DEADLINE, RunError("deadline", detail)
         return None
 
     def _spent(self) -> tuple[ExitReason, RunError] | None:
@@ -49,4 +51,4 @@ class Tally:
 
 
 def _budget(detail: str) -> tuple[ExitReason, RunError]:
-    return ExitReason.BUDGET_EXCEEDED, RunError("budget_exceeded", detail)
+    return ExitReason.BUDGET_EXCEEDED, RunError("budget_exceeded", f"{detail}; {OWN_LIMIT}")

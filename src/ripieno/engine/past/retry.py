@@ -64,7 +64,9 @@ class Retries:
         if run.kind is RunKind.ROLLBACK:
             raise NothingToRetry(f"{run.id} is a rollback; ask for another one of {run.target}")
         if run.parent_id is not None:
-            raise WorksForAnother(f"{run.id} worked for {run.parent_id}; retry that one, or fork this one")
+            raise WorksForAnother(
+                f"{run.id} worked for {run.parent_id}; retry {run.root_id}, the first of them, or fork this one"
+            )
         entries = await self._archive.entries(run)
         found = standing.standing(entries)
         known = standing.commands(found)
@@ -135,10 +137,7 @@ def _kept(
         return standing.kept_from(found, points.command_named(found, start))
     if run.status is RunStatus.COMPLETED or run.exit_reason is None:
         raise NothingToRetry(f"run {run.id} completed; name the entry from which to do it again")
-    failed = standing.where_it_failed(found, run.exit_reason)
-    if failed is None:
-        return {name: command for name, command in standing.commands(found).items() if command.whole}
-    return standing.kept_from(found, failed)
+    return standing.kept_after(found, run.exit_reason)
 
 
 def _refuse_unknown(left: Sequence[Effect]) -> None:

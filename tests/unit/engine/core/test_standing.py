@@ -12,6 +12,7 @@ from tests.unit.engine.core.journal_lines import START
 TYPES = {
     "start": EntryType.RUN_STARTED,
     "model": EntryType.MODEL_REPLIED,
+    "refused": EntryType.MODEL_FAILED,
     "intent": EntryType.EFFECT_INTENDED,
     "call": EntryType.TOOL_RETURNED,
     "asked": EntryType.INTERRUPT_OPENED,
@@ -144,3 +145,55 @@ def test_what_is_kept_at_an_entry(seq: int, kept: list[str]):
 )
 def test_where_a_run_failed(entries: list[Entry], reason: ExitReason, again: str | None):
     assert standing.where_it_failed(standing.standing(entries), reason) == again
+
+
+NOT_BEGUN = {"result": {"status": "over_budget"}}
+UNPAID = {
+    "model": (
+        [
+            ("g1/turn/1/model", "model"),
+            ("g1/turn/2/model/budget", "asked"),
+            ("g1/turn/2/model", "refused", {"code": "price_unknown"}),
+        ],
+        {"turn/1/model"},
+    ),
+    "one call of a turn, and what came after it": (
+        [
+            ("g1/turn/1/model", "model"),
+            ("g1/turn/1/call/0", "call", NOT_BEGUN),
+            ("g1/turn/1/call/1", "call", {"result": {"status": "ok"}}),
+            ("g1/turn/1/call/2", "call", NOT_BEGUN),
+            ("g1/note", "plan"),
+        ],
+        {"turn/1/model", "turn/1/call/1"},
+    ),
+    "child": (
+        [
+            ("g1/child/a", "child"),
+            ("g1/child/a/end", "end", {"result": {"status": "failed", "exit_reason": "budget_exceeded"}}),
+            ("g1/child/b", "child"),
+            ("g1/child/b/end", "end", {"result": {"status": "completed", "exit_reason": "completed"}}),
+        ],
+        set[str](),
+    ),
+    "nothing: the run's own limit": ([("g1/turn/1/model", "model"), ("g1/plan", "plan")], {"turn/1/model", "plan"}),
+    "nothing: another failure": (
+        [("g1/turn/1/model", "model"), ("g1/turn/2/model", "refused", {"code": "model_refused"})],
+        {"turn/1/model", "turn/2/model"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNPAID)
+def test_what_was_not_begun_for_want_of_money_is_tried_again(what: str):
+    lines, kept = UNPAID[what]
+    found = standing.standing(journal(*lines))
+    assert set(standing.kept_after(found, ExitReason.BUDGET_EXCEEDED)) == kept
+
+
+def test_what_is_kept_where_nobody_names_a_point():
+    found = standing.standing(TURNS)
+    assert standing.kept_after(found, ExitReason.MODEL_ERROR) == standing.kept_from(found, "turn/2/model")
+    assert set(standing.kept_after(found, ExitReason.DEFECT)) == {
+        name for name, command in standing.commands(found).items() if command.whole
+    }
