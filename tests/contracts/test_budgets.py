@@ -243,6 +243,18 @@ async def test_chunks_of_the_silent_are_taken(bed: Bed):
     assert ((await standing(bed)).leased, other.id) == (SOME, "c2")
 
 
+async def test_chunks_that_must_stay_do_not_stand_in_the_way(bed: Bed):
+    """What acts under way may still use is kept; others are looked at first the next time, and it only later."""
+    run, chunk = await bed.running(), await leased(bed)
+    await reserve(bed, run, out_of(run, chunk, "a", SOME))
+    bed.clock.advance(40)
+    assert await bed.books.reclaim(30) == 1
+    assert await bed.books.reclaim(30) == 0
+    bed.clock.advance(40)
+    assert await bed.books.reclaim(30) == 1
+    assert (await standing(bed)).leased == SOME
+
+
 async def test_who_holds_hears_that_others_wait(bed: Bed):
     chunk = await leased(bed, need=Amount(tokens=1000))
     await bed.books.lease(wish(TENS, "c2"), "w2")

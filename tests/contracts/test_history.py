@@ -129,6 +129,7 @@ async def test_a_rollback_waits_for_the_end_and_keeps_the_run_closed(bed: Bed):
         await bed.history.found(Founding(undo, (), about=run.id))
     await bed.finish(run, RunStatus.COMPLETED)
     assert await bed.history.found(Founding(undo, (), about=run.id))
+    assert not await bed.history.found(Founding(undo, (), about=run.id)), "asked again: it is there"
     with pytest.raises(RunActive) as busy:
         await bed.history.reopen(reopening(await bed.row(run)))
     assert busy.value.active_ids == (undo.id,)

@@ -146,6 +146,15 @@ async def test_leg_with_a_step_does_not_count(bed: Bed):
     assert (await bed.row(run)).deaths == 0
 
 
+async def test_step_ends_the_row_of_deaths(bed: Bed):
+    run = await bed.running()
+    await bed.recover()
+    again = (await bed.claim(run.id)).run
+    await bed.append(again, "a")
+    await bed.recover()
+    assert (await bed.row(run)).deaths == 0, "given up is who killed several workers in a row"
+
+
 @pytest.mark.parametrize("ending", ["park", "finish"])
 async def test_leg_that_comes_to_rest_clears_its_run(bed: Bed, ending: str):
     run = await bed.running()

@@ -168,16 +168,17 @@ async def test_somebody_outside_looks_receives_and_acknowledges(bed: Bed):
     assert await boxes.acknowledge(TENANT, posted[1].id, "bob") == posted[1]
     with pytest.raises(AlreadyReceived, match="bob"):
         await boxes.acknowledge(TENANT, posted[1].id, "eve")
-    assert [each.body for each in await boxes.receive(TENANT, BOX, 2, "bob")] == [0, 2]
-    assert [each.body for each in await boxes.receive(TENANT, BOX, 9, "eve")] == [3]
-    assert await boxes.receive(TENANT, BOX, 9, "eve") == []
+    assert [each.body for each in await boxes.receive(TENANT, BOX, 2, "bob", "a")] == [0, 2]
+    assert [each.body for each in await boxes.receive(TENANT, BOX, 2, "bob", "a")] == [0, 2]
+    assert [each.body for each in await boxes.receive(TENANT, BOX, 9, "eve", "b")] == [3]
+    assert await boxes.receive(TENANT, BOX, 9, "eve", "c") == []
 
 
 async def test_other_tenants_see_nothing(bed: Bed):
     posted = await post(bed)
     boxes = on(bed)
     assert await boxes.unread("other", BOX, 9) == []
-    assert await boxes.receive("other", BOX, 9, "eve") == []
+    assert await boxes.receive("other", BOX, 9, "eve", "d") == []
     with pytest.raises(NotFound):
         await boxes.acknowledge("other", posted.id, "eve")
     with pytest.raises(NotFound):
@@ -194,5 +195,5 @@ async def test_many_senders_and_receivers_at_once(bed: Bed):
         asyncio.gather(*(receive(run) for run in runs)), *(post(bed, f"m{n}") for n in range(30))
     )
     got = [body for bodies in taken for body in bodies if body is not None]
-    rest = [each.body for each in await on(bed).receive(TENANT, BOX, 99, "bob")]
+    rest = [each.body for each in await on(bed).receive(TENANT, BOX, 99, "bob", "e")]
     assert sorted([*got, *rest]) == sorted(f"m{n}" for n in range(30))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ripieno.domain import mail
+from ripieno.domain import ids, mail
 from ripieno.domain.hints import HintKind
 from ripieno.domain.mail import Mail
 from ripieno.domain.principals import Principal
@@ -25,11 +25,11 @@ class Receiving:
     async def receive(self, principal: Principal, agent: str, limit: int, seconds: float) -> Sequence[Mail]:
         """Take what lies in an agent's box, oldest first; waits for the first one. Raises `NotFound`."""
         box = await self._box(agent)
-        ends = self._clock.monotonic() + seconds
+        ends, key = self._clock.monotonic() + seconds, self._clock.new_id(ids.MESSAGE)
         with self._fanout.waiting(mail.bell(principal.tenant, box), HintKind.PROGRESS) as news:
             while True:
                 news.clear()
-                found = await self._boxes.receive(principal.tenant, box, limit, principal.id)
+                found = await self._boxes.receive(principal.tenant, box, limit, principal.id, key)
                 left = ends - self._clock.monotonic()
                 if found or left <= 0:
                     return found

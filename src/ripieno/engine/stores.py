@@ -78,8 +78,8 @@ class Mailboxes(Protocol):
         """What lies in a box, oldest first, and stays there; `after` is the `n` of the last one of the page before."""
         ...
 
-    async def receive(self, tenant: str, box: str, limit: int, by: str) -> Sequence[Mail]:
-        """Take what lies in a box, oldest first."""
+    async def receive(self, tenant: str, box: str, limit: int, by: str, key: str) -> Sequence[Mail]:
+        """Take what lies in a box, oldest first; under a key that took something before, the same again."""
         ...
 
     async def acknowledge(self, tenant: str, mail_id: str, by: str) -> Mail:

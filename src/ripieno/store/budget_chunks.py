@@ -120,7 +120,10 @@ SELECT budget_chunks.id FROM budget_chunks JOIN budget_accounts ON budget_accoun
 WHERE budget_chunks.id = ANY(:ids::text[]) AND budget_accounts.wanted_at > :lately
 """
 
-SILENT = "SELECT id FROM budget_chunks WHERE seen_at <= :before ORDER BY id LIMIT :slice::int"
+SILENT = "SELECT id FROM budget_chunks WHERE seen_at <= :before ORDER BY seen_at, id LIMIT :slice::int"
+
+# What must be kept for acts under way goes to the end of that row: it may not stand in the way of the others.
+LATER = "UPDATE budget_chunks SET seen_at = :now WHERE id = :id"
 
 
 def lease(frame: Frame, wish: Wish, holder: str) -> Work[Chunk | Shortage | None]:
@@ -189,6 +192,8 @@ def close(frame: Frame, chunk_id: str, silent_since: datetime | None = None) -> 
     if drawn["under_way"]:
         keep = held.at_most(used + amount_of(drawn, "open_"))
         yield from _resize(frame, chunk_id, there, held, keep)
+        if silent_since is not None:
+            yield from frame.all(LATER, id=chunk_id, now=frame.now)
     else:
         yield from frame.all(DROP, id=chunk_id)
         yield from _move(frame, there, used, NOTHING - held)

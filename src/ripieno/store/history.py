@@ -107,7 +107,7 @@ def _reopen(frame: Frame, wish: Reopening) -> Work[None]:
 def _found(frame: Frame, wish: Founding) -> Work[bool]:
     run = wish.run
     if wish.about is not None:
-        yield from _ended(frame, run.tenant, wish.about)
+        yield from _ended(frame, run.tenant, wish.about, run.id)
     letters: list[DeadLetter] = []
     if wish.instead_of is not None:
         letters = yield from open_letters(frame, run.tenant, wish.instead_of, {DeadLetterKind.RUN})
@@ -123,16 +123,20 @@ def _found(frame: Frame, wish: Founding) -> Work[bool]:
     return True
 
 
-def _ended(frame: Frame, tenant: str, run_id: str) -> Work[Record]:
-    """The run under its lock. Raises `NotFound`, and `RunActive` where it or a rollback of it goes on."""
+def _ended(frame: Frame, tenant: str, run_id: str, founding: str = "") -> Work[Record]:
+    """The run under its lock. Raises `NotFound`, and `RunActive` where it or a rollback of it goes on.
+
+    The rollback that is being founded does not count: the answer to the first time may have been lost.
+    """
     row = yield from frame.one(LOCKED, id=run_id, tenant=tenant)
     if row is None:
         raise NotFound("run", run_id)
     if RunStatus(row["status"]) not in TERMINAL:
         raise RunActive(run_id, [run_id])
     undoing = yield from frame.all(UNDOING, id=run_id, tenant=tenant, rollback=RunKind.ROLLBACK.value)
-    if undoing:
-        raise RunActive(run_id, [one["id"] for one in undoing])
+    others = [one["id"] for one in undoing if one["id"] != founding]
+    if others:
+        raise RunActive(run_id, others)
     return row
 
 

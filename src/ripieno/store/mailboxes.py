@@ -5,7 +5,7 @@ wait before the message comes. A sender that dies before it has woken anybody is
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ripieno.domain import mail
 from ripieno.domain.errors import AlreadyReceived, LegLost, NotFound
@@ -36,7 +36,7 @@ VALUES (:id, :tenant, :box, :n, :sender, :from_run, :body, :reply_to, :now) RETU
 
 OWNED = "SELECT id FROM runs WHERE id = :run_id AND epoch = :epoch AND status = 'running' FOR NO KEY UPDATE"
 
-TAKEN = "SELECT * FROM mail WHERE taken_by = :run_id AND taken_key = :key"
+TAKEN = "SELECT * FROM mail WHERE taken_by = :run_id AND taken_key = :key ORDER BY n"
 
 FIRST = """
 SELECT * FROM mail WHERE tenant = :tenant AND box = ANY(:boxes::text[]) AND taken_at IS NULL
@@ -80,10 +80,10 @@ SELECT DISTINCT tenant, box FROM mail_waiters WHERE EXISTS (
 )
 """
 
+# A look at one run for each that waits; as NOT EXISTS it would read all runs there are.
 FORGET_WAITERS = """
-DELETE FROM mail_waiters WHERE NOT EXISTS (
-  SELECT 1 FROM runs WHERE runs.id = mail_waiters.run_id AND runs.ended_at IS NULL
-)
+DELETE FROM mail_waiters
+WHERE (SELECT runs.ended_at IS NULL FROM runs WHERE runs.id = mail_waiters.run_id) IS NOT TRUE
 """
 
 FORGET_MAIL = "DELETE FROM mail WHERE taken_at <= :before"
@@ -109,11 +109,11 @@ class StoredMailboxes:
     async def unread(self, tenant: str, box: str, limit: int, after: int = 0) -> Sequence[Mail]:
         return await self._frames.read(_unread, tenant, box, limit, after)
 
-    async def receive(self, tenant: str, box: str, limit: int, by: str) -> Sequence[Mail]:
-        return await self._frames.write(_receive, tenant, box, limit, by)
+    async def receive(self, tenant: str, box: str, limit: int, by: str, key: str) -> Sequence[Mail]:
+        return await self._frames.write(_receive, (tenant, box), limit, by, key)
 
     async def acknowledge(self, tenant: str, mail_id: str, by: str) -> Mail:
-        return await self._frames.write(_acknowledge, tenant, mail_id, by)
+        return await self._frames.write(_acknowledge, tenant, mail_id, by, [])
 
     async def stir(self) -> int:
         boxes = await self._frames.write(_tidy)
@@ -165,22 +165,28 @@ def _unread(frame: Frame, tenant: str, box: str, limit: int, after: int) -> Work
     return [_mail(row) for row in rows]
 
 
-def _receive(frame: Frame, tenant: str, box: str, limit: int, by: str) -> Work[list[Mail]]:
+def _receive(frame: Frame, place: tuple[str, str], limit: int, by: str, key: str) -> Work[list[Mail]]:
+    tenant, box = place
     yield from frame.all(LOCK, tenant=tenant, box=box)
+    if before := (yield from frame.all(TAKEN, run_id=by, key=key)):
+        return [_mail(row) for row in before]  # the answer to the first time was lost
     rows = yield from frame.all(UNREAD, tenant=tenant, box=box, limit=limit, after=0)
     for row in rows:
-        yield from frame.all(TAKE, id=row["id"], by=by, key="", now=frame.now)
+        yield from frame.all(TAKE, id=row["id"], by=by, key=key, now=frame.now)
     return [_mail(row) for row in rows]
 
 
-def _acknowledge(frame: Frame, tenant: str, mail_id: str, by: str) -> Work[Mail]:
+def _acknowledge(frame: Frame, tenant: str, mail_id: str, by: str, tries: list[datetime]) -> Work[Mail]:
     row = yield from frame.one(KNOWN, id=mail_id)
     if row is None or row["tenant"] != tenant:
         raise NotFound("message", mail_id)
     yield from frame.all(LOCK, tenant=tenant, box=row["box"])
     (row,) = yield from frame.all(KNOWN, id=mail_id)
+    if row["taken_by"] == by and row.time("taken_at") in tries:
+        return _mail(row)  # this request took it, and the answer was lost
     if row["taken_by"] is not None:
         raise AlreadyReceived(mail_id, row["taken_by"])
+    tries.append(frame.now)
     yield from frame.all(TAKE, id=mail_id, by=by, key="", now=frame.now)
     return _mail(row)
 

@@ -146,6 +146,8 @@ class MemoryBooks:
         silent = [name for name, one in self._chunks.items() if one.seen_at <= before]
         for name in silent:
             self._close(name)
+            if held := self._chunks.get(name):
+                held.seen_at = self._clock.now()
         return len(silent)
 
     # -- books ---------------------------------------------------------------------------------------------------

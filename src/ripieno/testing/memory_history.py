@@ -55,7 +55,7 @@ class MemoryHistory:
     async def found(self, wish: Founding) -> bool:
         draft = Draft(self._memory, self._clock.now())
         if wish.about is not None:
-            _ended(draft, wish.run.tenant, wish.about)
+            _ended(draft, wish.run.tenant, wish.about, wish.run.id)
         if not draft.start(wish.run):
             return False
         state, _ = draft.write(draft.runs[wish.run.id], wish.entries, 0)
@@ -82,11 +82,11 @@ def _entries(draft: Draft, wish: Reopening) -> Sequence[Entry]:
     return draft.of_tenant(wish.tenant, wish.run_id).entries
 
 
-def _ended(draft: Draft, tenant: str, run_id: str) -> RunState:
+def _ended(draft: Draft, tenant: str, run_id: str, founding: str = "") -> RunState:
     state = draft.of_tenant(tenant, run_id)
     if state.run.status not in TERMINAL:
         raise RunActive(run_id, [run_id])
-    undoing = [each.run.id for each in draft.runs.values() if _undoes(each.run, run_id)]
+    undoing = [each.run.id for each in draft.runs.values() if _undoes(each.run, run_id) and each.run.id != founding]
     if undoing:
         raise RunActive(run_id, sorted(undoing))
     return state

@@ -53,9 +53,10 @@ class MemoryMailboxes:
     async def unread(self, tenant: str, box: str, limit: int, after: int = 0) -> Sequence[Mail]:
         return [each for each in self._in(tenant, box) if each.n > after][:limit]
 
-    async def receive(self, tenant: str, box: str, limit: int, by: str) -> Sequence[Mail]:
-        found = self._in(tenant, box)[:limit]
-        self._taken.update({each.id: (by, "") for each in found})
+    async def receive(self, tenant: str, box: str, limit: int, by: str, key: str) -> Sequence[Mail]:
+        before = [self._mail[each] for each, taker in self._taken.items() if taker == (by, key)]
+        found = before or self._in(tenant, box)[:limit]
+        self._taken.update({each.id: (by, key) for each in found})
         return found
 
     async def acknowledge(self, tenant: str, mail_id: str, by: str) -> Mail:

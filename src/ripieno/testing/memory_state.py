@@ -232,7 +232,7 @@ class Draft:
         """The worker of a running run died; that is held against a run which took no step forward in its leg."""
         later = state.entries[state.claimed_seq :]
         stepped = any(entry.type is not EntryType.EFFECT_INTENDED for entry in later)
-        return state if stepped else self.change(state, deaths=state.run.deaths + 1)
+        return self.change(state, deaths=0 if stepped else state.run.deaths + 1)
 
     def cancel(self, state: RunState) -> None:
         """End a run without its leg, under a new epoch."""

@@ -5,6 +5,7 @@ it, and the rows for the public and for the audit.
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from ripieno.domain import deciding, interrupt_rows, jsons
 from ripieno.domain.errors import NotFound
@@ -26,6 +27,10 @@ from ripieno.store.portable.frame import Cancel, Frame, Frames, Record, Send, Wo
 
 SLICE = 200
 """How many overdue interrupts are looked up at once."""
+
+Kept: TypeAlias = list[Interrupt]
+"""What earlier tries of one transaction wrote. Found in the table, it was committed, and only the answer was lost: the
+person must not be told that somebody was faster."""
 
 WHOSE = "SELECT run_id FROM interrupts WHERE id = :id AND tenant = :tenant"
 
@@ -52,10 +57,16 @@ SELECT id, tenant FROM interrupts WHERE status = 'pending' AND expires_at <= :no
 """  # noqa: S608
 
 
-def decide(frame: Frame, tenant: str, interrupt_id: str, decision: Decision, roles: Sequence[str]) -> Work[Interrupt]:
-    """Take somebody's word. Raises `NotFound`, and as `deciding.decided`."""
+def decide(
+    frame: Frame, who: tuple[str, Sequence[str]], interrupt_id: str, word: Decision, kept: Kept
+) -> Work[Interrupt]:
+    """Take the word of somebody, known by tenant and roles. Raises `NotFound`, and as `deciding.decided`."""
+    tenant, roles = who
     before = yield from _locked(frame, tenant, interrupt_id)
-    asked = deciding.decided(before, decision, roles, frame.now)
+    if before in kept:
+        return before
+    asked = deciding.decided(before, word, roles, frame.now)
+    kept.append(asked)
     vote = asked.votes[-1]
     yield from frame.all(VOTE, id=asked.id, voter=vote.by, n=len(asked.votes), body=dump(jsons.encode(vote)))
     yield from _keep(frame, asked, interrupt_rows.of_word(asked, frame.now))
@@ -63,18 +74,24 @@ def decide(frame: Frame, tenant: str, interrupt_id: str, decision: Decision, rol
     return asked
 
 
-def delegate(frame: Frame, by: Principal, interrupt_id: str, to: Sequence[str]) -> Work[Interrupt]:
+def delegate(frame: Frame, by: Principal, interrupt_id: str, to: Sequence[str], kept: Kept) -> Work[Interrupt]:
     """Put the question to others. Raises `NotFound`, and as `deciding.delegated`."""
     before = yield from _locked(frame, by.tenant, interrupt_id)
+    if before in kept:
+        return before
     asked = deciding.delegated(before, by.id, by.roles, to, frame.now)
+    kept.append(asked)
     yield from _keep(frame, asked, interrupt_rows.of_reassignment(interrupt_rows.DELEGATE, by.id, asked, frame.now))
     return asked
 
 
-def escalate(frame: Frame, by: Principal, interrupt_id: str) -> Work[Interrupt]:
+def escalate(frame: Frame, by: Principal, interrupt_id: str, kept: Kept) -> Work[Interrupt]:
     """Put the question to those above. Raises `NotFound`, and as `deciding.escalated`."""
     before = yield from _locked(frame, by.tenant, interrupt_id)
+    if before in kept:
+        return before
     asked = deciding.escalated(before, by.id, by.roles, frame.now)
+    kept.append(asked)
     yield from _keep(frame, asked, interrupt_rows.of_reassignment(interrupt_rows.ESCALATE, by.id, asked, frame.now))
     return asked
 

@@ -58,13 +58,13 @@ class PostgresJournal:
         return (await self._database.do(send.send, tenant, run_id, topic, body, dedupe)).n
 
     async def decide(self, tenant: str, interrupt_id: str, decision: Decision, roles: Sequence[str] = ()) -> Interrupt:
-        return await self._frames.write(interrupts.decide, tenant, interrupt_id, decision, roles)
+        return await self._frames.write(interrupts.decide, (tenant, roles), interrupt_id, decision, [])
 
     async def delegate(self, by: Principal, interrupt_id: str, to: Sequence[str]) -> Interrupt:
-        return await self._frames.write(interrupts.delegate, by, interrupt_id, to)
+        return await self._frames.write(interrupts.delegate, by, interrupt_id, to, [])
 
     async def escalate(self, by: Principal, interrupt_id: str) -> Interrupt:
-        return await self._frames.write(interrupts.escalate, by, interrupt_id)
+        return await self._frames.write(interrupts.escalate, by, interrupt_id, [])
 
     async def withdraw(self, tenant: str, interrupt_id: str) -> Interrupt:
         return await self._frames.write(interrupts.withdraw, tenant, interrupt_id)

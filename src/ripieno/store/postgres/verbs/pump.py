@@ -16,10 +16,11 @@ GRACE = timedelta(seconds=5)
 SLICE = 200
 """How many rows of each sort are dealt with at once, at most."""
 
+# The clock is asked in a subquery: asked anew for each row, as it would be, it could not bound the look at the index.
 WAKE = f"""
 WITH due AS MATERIALIZED (
   SELECT id FROM runs
-  WHERE wake_at IS NOT NULL AND NOT hold AND wake_at <= coalesce($1::timestamptz, clock_timestamp())
+  WHERE wake_at IS NOT NULL AND NOT hold AND wake_at <= (SELECT coalesce($1::timestamptz, clock_timestamp()))
     AND status IN {WAITING}
   ORDER BY wake_at LIMIT {SLICE} FOR NO KEY UPDATE SKIP LOCKED
 )
@@ -30,17 +31,23 @@ FROM due WHERE runs.id = due.id RETURNING runs.id
 
 DISOBEDIENT = f"""
 SELECT id, epoch FROM runs
-WHERE status = 'running' AND cancel_at <= coalesce($1::timestamptz, clock_timestamp()) - $2::interval
+WHERE status = 'running' AND cancel_at <= (SELECT coalesce($1::timestamptz, clock_timestamp()) - $2::interval)
 ORDER BY cancel_at LIMIT {SLICE}
 """  # noqa: S608
 
-# Children of a parent that has ended, or that was cancelled just before a crash: nobody waits for them any more.
+# Children of a parent that has ended, or that was cancelled just before a crash: nobody waits for them any more. Each
+# parent of living children is looked at by its id: joined, the planner reads every run that there is.
 LEFT_BEHIND = f"""
+WITH families AS MATERIALIZED (SELECT DISTINCT parent_id FROM runs WHERE parent_id IS NOT NULL AND ended_at IS NULL)
 SELECT child.tenant, child.id, coalesce(parent.cancel_by, 'system') AS cancel_by,
   coalesce(parent.cancel_reason, 'its parent has ended') AS cancel_reason
-FROM runs AS child JOIN runs AS parent ON parent.id = child.parent_id
-WHERE child.parent_id IS NOT NULL AND child.ended_at IS NULL AND child.cancel_at IS NULL
-  AND (parent.cancel_at IS NOT NULL OR parent.ended_at IS NOT NULL)
+FROM families CROSS JOIN LATERAL (
+  SELECT cancel_by, cancel_reason FROM runs
+  WHERE runs.id = families.parent_id AND (runs.cancel_at IS NOT NULL OR runs.ended_at IS NOT NULL) LIMIT 1
+) AS parent CROSS JOIN LATERAL (
+  SELECT tenant, id FROM runs
+  WHERE runs.parent_id = families.parent_id AND runs.ended_at IS NULL AND runs.cancel_at IS NULL LIMIT {SLICE}
+) AS child
 LIMIT {SLICE}
 """  # noqa: S608
 

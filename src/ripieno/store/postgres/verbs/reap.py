@@ -35,16 +35,17 @@ SELECT owner FROM owners
 WHERE owner IS NOT NULL AND NOT EXISTS (SELECT FROM workers WHERE workers.id = owners.owner AND NOT workers.dead)
 """
 
-# A leg that took no step forward may be what killed its worker. An intent is none: the act is what kills.
+# A leg that took no step forward may be what killed its worker; one that did ends the row of deaths. An intent is no
+# step: the act is what kills.
 TAKE = f"""
 WITH bereft AS MATERIALIZED (
   SELECT id FROM runs WHERE status = 'running' AND owner = ANY($2::text[]) AND cancel_at IS NULL
   ORDER BY id LIMIT {SLICE} FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE runs SET status = CASE WHEN hold THEN 'paused' ELSE 'queued' END, owner = NULL, epoch = epoch + 1,
-  deaths = deaths + CASE WHEN EXISTS (
+  deaths = CASE WHEN EXISTS (
     SELECT FROM entries WHERE entries.run_id = runs.id AND seq > claimed_seq AND type <> 'effect.intended'
-  ) THEN 0 ELSE 1 END,
+  ) THEN 0 ELSE deaths + 1 END,
   updated_at = coalesce($1::timestamptz, clock_timestamp())
 FROM bereft WHERE runs.id = bereft.id RETURNING runs.id, runs.hold
 """  # noqa: S608 - constants

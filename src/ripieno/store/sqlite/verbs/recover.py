@@ -5,11 +5,12 @@ from ripieno.store.sqlite.verbs import fenced, release
 
 RUNNING = fenced.ROW.replace("id = ?", "status = 'running'")
 
-# A leg that took no step forward may be what killed its worker. An intent is none: the act is what kills.
+# A leg that took no step forward may be what killed its worker; one that did ends the row of deaths. An intent is no
+# step: the act is what kills.
 COUNT_DEATH = """
-UPDATE runs SET deaths = deaths + 1 WHERE id = ?1 AND NOT EXISTS (
+UPDATE runs SET deaths = CASE WHEN EXISTS (
   SELECT 1 FROM entries WHERE run_id = ?1 AND seq > runs.claimed_seq AND type <> 'effect.intended'
-)
+) THEN 0 ELSE deaths + 1 END WHERE id = ?1
 """
 
 
