@@ -32,7 +32,7 @@ from ripieno.domain.interrupts import (
     Terms,
 )
 from ripieno.domain.principals import Principal
-from ripieno.domain.runs import PARKED, TERMINAL, Lane, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
+from ripieno.domain.runs import PARKED, TERMINAL, Lane, Multitask, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.ports import Journal
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.fake_clock import FakeClock
@@ -131,12 +131,15 @@ class Journals(RuleBasedStateMachine):
         lane=st.sampled_from(["interactive", "default", "batch"]),
         priority=NUMBERS,
         agent=st.sampled_from(["clerk", "scribe"]),
+        multitask=st.sampled_from([None, None, *Multitask]),
     )
-    def start(self, parent: int | None, lane: str, priority: int, agent: str) -> None:
+    def start(self, parent: int | None, lane: str, priority: int, agent: str, multitask: Multitask | None) -> None:
         parent_id = self.runs[parent % len(self.runs)] if parent is not None and self.runs else None
-        run = self.new(lane=lane, priority=priority, parent_id=parent_id, target=agent)
-        assert self.all(lambda journal: journal.start(run)) is True
-        self.runs.append(run.id)
+        multitask = None if parent_id else multitask
+        run = self.new(lane=lane, priority=priority, parent_id=parent_id, target=agent, multitask=multitask)
+        answer = self.all(lambda journal: journal.start(run))
+        assert answer is True or (answer, multitask) == ("session_busy", Multitask.REJECT)
+        self.runs += [run.id] if answer is True else []
 
     def new(self, **fields: Any) -> NewRun:
         run_id = self.clock.new_id(ids.RUN)
@@ -147,6 +150,7 @@ class Journals(RuleBasedStateMachine):
     def claim(self, slots: int, terms: ClaimTerms) -> None:
         claimed = self.all(lambda journal: journal.claim("w1", slots, terms))
         assert len({each.run.id for each in claimed}) == len(claimed) <= slots
+        assert all(each.run.after_id is None for each in claimed)
         assert len(claimed) <= 1 or all(each.run.deaths == 0 for each in claimed)
         running = [run for run in self.rows() if run.status is RunStatus.RUNNING]
         assert not claimed or terms.tenant_running is None or len(running) <= terms.tenant_running

@@ -5,7 +5,7 @@
     │   ├── NotFound
     │   ├── Invalid
     │   └── Conflict
-    │       ├── RunEnded · NotHeld · IntentRefused
+    │       ├── RunEnded · NotHeld · IntentRefused · SessionBusy
     │       ├── DeadLetterSettled · ReplayRefused
     │       ├── RunActive · WorksForAnother · NothingToRetry · NothingToUndo
     │       ├── EffectsInTheWay: EffectsUnknown · EffectsDone · EffectsUndone · CannotBeUndone
@@ -107,6 +107,17 @@ class NotHeld(Conflict):
     """Resume was asked for a run that nobody paused."""
 
     code = "not_paused"
+
+
+class SessionBusy(Conflict):
+    """Another run of the session has not ended, and the new one was not to wait for it."""
+
+    code = "session_busy"
+
+    def __init__(self, session_id: str, run_id: str) -> None:
+        super().__init__(f"run {run_id} of session {session_id} has not ended")
+        self.session_id = session_id
+        self.run_id = run_id
 
 
 class IntentRefused(Conflict):

@@ -61,6 +61,19 @@ class Lane(StrEnum):
     BATCH = "batch"
 
 
+class Multitask(StrEnum):
+    """What becomes of a new run of a session in which another has not ended yet."""
+
+    ENQUEUE = "enqueue"
+    """It begins when those before it have ended."""
+    REJECT = "reject"
+    """It is refused."""
+    INTERRUPT = "interrupt"
+    """Those before it are cancelled; the session remembers what they were asked and had done."""
+    ROLLBACK = "rollback"
+    """Those before it are cancelled, and left out of the session's history."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may use. `seconds` is wall time, waiting for people not counted by the loop but by the deadline.
@@ -96,7 +109,10 @@ class RunInput:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run as its starter describes it. `parent_key` is the command of the parent that this run answers."""
+    """A run as its starter describes it. `parent_key` is the command of the parent that this run answers.
+
+    Without `multitask` it runs beside whatever its session does.
+    """
 
     id: str
     tenant: str
@@ -114,6 +130,7 @@ class NewRun:
     deadline: datetime | None = None
     dry_run: bool = False
     metadata: JsonObject = field(default_factory=dict[str, Json])
+    multitask: Multitask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +208,8 @@ class Run:
     metadata: JsonObject
     deaths: int
     """How many workers died in a row on it without a step forward."""
+    after_id: str | None
+    """The run of its session that must end before it begins."""
 
 
 def queued(new: NewRun, now: datetime) -> Run:
@@ -228,4 +247,5 @@ def queued(new: NewRun, now: datetime) -> Run:
         dry_run=new.dry_run,
         metadata=new.metadata,
         deaths=0,
+        after_id=None,
     )

@@ -17,8 +17,12 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was asked and answered in one ended run of a session, oldest first in a history."""
+    """What was asked and answered in one ended run of a session, oldest first in a history.
+
+    An interrupted run ended because the next message did not wait for it.
+    """
 
     run_id: str
     goal: str
     answer: str
+    interrupted: bool = False

@@ -17,7 +17,7 @@ from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, Interr
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.policies import Action, Ruling
 from ripieno.domain.principals import Principal
-from ripieno.domain.runs import TERMINAL, NewRun, Run, RunInput, RunKind, RunStatus, queued
+from ripieno.domain.runs import TERMINAL, Multitask, NewRun, Run, RunInput, RunKind, RunStatus, queued
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.matching import best_agent
 from ripieno.engine.fanout import Fanout, heard
@@ -45,6 +45,7 @@ class StartRun:
     model: str | None = None
     priority: int = 0
     lane: str = "default"
+    multitask: Multitask = Multitask.ENQUEUE
     dry_run: bool = False
     metadata: JsonObject = field(default_factory=dict[str, Json])
     purpose: str = "act"
@@ -72,6 +73,7 @@ class Engine:
             NotFound: No such agent or session.
             Invalid: The agent is a team that cannot work.
             AdmissionClosed: Too many runs are queued.
+            SessionBusy: Another run of the session has not ended, and this one was not to wait.
         """
         definition = await self._around.definitions.agent(request.agent or DEFAULT_AGENT)
         if request.session_id is not None:
@@ -96,8 +98,9 @@ class Engine:
             deadline=request.deadline,
             dry_run=request.dry_run,
             metadata=request.metadata,
+            multitask=request.multitask if request.session_id is not None else None,
         )
-        if not await self._journal.start(new):
+        if not await self._journal.start(new) or new.multitask is not None:
             return await self._around.records.run(principal.tenant, run_id)
         return queued(new, self._clock.now())
 

@@ -16,6 +16,7 @@ from ripieno.engine.admission import Admission
 from ripieno.engine.core import saga
 from ripieno.engine.core.agent_loop import Job, agent_loop
 from ripieno.engine.core.commands import Program
+from ripieno.engine.core.interrupted import account
 from ripieno.engine.core.patterns.review import Member, TeamJob, review_team
 from ripieno.engine.instructions import render
 from ripieno.engine.leg import Leg
@@ -145,7 +146,13 @@ class Opening:
         if not definition.memory.session or run.parent_id is not None or _opened_its_session(run):
             return []
         exchanges = await self._around.records.history(run.tenant, run.session_id, HISTORY_LENGTH)
-        return [jsons.encode(exchange) for exchange in exchanges]
+        return [jsons.encode(await self._told(run.tenant, exchange)) for exchange in exchanges]
+
+    async def _told(self, tenant: str, exchange: Exchange) -> Exchange:
+        if not exchange.interrupted:
+            return exchange
+        entries = await self._around.records.entries(tenant, exchange.run_id)
+        return replace(exchange, answer=account(entries))
 
     async def _tools(self, run: Run, definition: AgentDefinition) -> tuple[ToolSpec, ...]:
         if not definition.tools:

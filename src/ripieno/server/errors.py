@@ -47,6 +47,7 @@ KINDS: dict[str, Kind] = {
     "conflict": Kind(409, "The state of the thing does not allow it"),
     "run_ended": Kind(409, "The run has ended"),
     "not_paused": Kind(409, "The run is not paused"),
+    "session_busy": Kind(409, "Another run of the session has not ended"),
     "intent_refused": Kind(409, "The run is being cancelled or paused"),
     "run_active": Kind(409, "The run has not ended"),
     "works_for_another": Kind(409, "The run worked for another run"),
@@ -198,7 +199,7 @@ def _extra(error: RipienoError) -> JsonObject:
         extra["effects"] = list(error.effects)
     if isinstance(error, errors.RunActive):
         extra["active"] = list(error.active_ids)
-    if isinstance(error, errors.RunEnded | errors.WhichInterrupt | errors.RunActive):
+    if isinstance(error, errors.RunEnded | errors.SessionBusy | errors.WhichInterrupt | errors.RunActive):
         extra["run_id"] = error.run_id
     if isinstance(error, errors.NotFound):
         extra["near"] = list(error.near)

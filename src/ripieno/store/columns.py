@@ -3,7 +3,7 @@
 RUN_COLUMNS = (
     "id, tenant, kind, target, target_version, session_id, root_id, parent_id, parent_key, status, exit_reason, input, "
     "result, created_by, created_at, updated_at, started_at, ended_at, deadline, epoch, last_seq, inbox_seq, "
-    "generation, hold, cancel_at, waits, wake_at, lane, priority, dry_run, metadata, deaths"
+    "generation, hold, cancel_at, waits, wake_at, lane, priority, dry_run, metadata, deaths, after_id"
 )
 ENTRY_COLUMNS = "run_id, seq, key, type, body, at, epoch, v"
 INBOX_COLUMNS = "n, topic, body, dedupe"

@@ -310,7 +310,7 @@ CREATE TABLE runs (
 	lane_rank INTEGER NOT NULL, 
 	priority INTEGER NOT NULL, 
 	dry_run BOOLEAN NOT NULL, 
-	metadata TEXT NOT NULL, 
+	metadata TEXT NOT NULL, after_id TEXT, next_id TEXT, superseded TEXT, 
 	PRIMARY KEY (id)
 );
 
@@ -334,9 +334,11 @@ CREATE INDEX runs_old ON runs (ended_at) WHERE ended_at IS NOT NULL AND parent_i
 
 CREATE INDEX runs_family ON runs (root_id) WHERE parent_id IS NOT NULL;
 
-CREATE INDEX runs_agents ON runs (tenant, target, lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold AND deaths = 0;
+CREATE INDEX runs_of_session ON runs (tenant, session_id, created_at, id) WHERE parent_id IS NULL AND ended_at IS NULL;
 
-CREATE INDEX runs_suspects ON runs (tenant, target, lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold AND deaths > 0;
+CREATE INDEX runs_agents ON runs (tenant, target, lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold AND after_id IS NULL AND deaths = 0;
+
+CREATE INDEX runs_suspects ON runs (tenant, target, lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold AND after_id IS NULL AND deaths > 0;
 
 CREATE INDEX runs_load ON runs (tenant, target) WHERE status = 'running';
 

@@ -91,6 +91,10 @@ runs = Table(
     Column("priority", Integer, nullable=False),
     Column("dry_run", Boolean, nullable=False),
     Column("metadata", Body, nullable=False),
+    # A run of a session may wait for the one before it: both know each other. `superseded`: how a later one ended it.
+    Column("after_id", Word),
+    Column("next_id", Word),
+    Column("superseded", Word),
     # Free room in each page lets a step change its run without touching an index.
     postgresql_with={"fillfactor": 70},
 )
@@ -108,6 +112,14 @@ _partial("runs_live_children", runs.c.parent_id, where="parent_id IS NOT NULL AN
 # What retention looks for: families that have ended.
 _partial("runs_old", runs.c.ended_at, where="ended_at IS NOT NULL AND parent_id IS NULL")
 _partial("runs_family", runs.c.root_id, where="parent_id IS NOT NULL")
+_partial(
+    "runs_of_session",
+    runs.c.tenant,
+    runs.c.session_id,
+    runs.c.created_at,
+    runs.c.id,
+    where="parent_id IS NULL AND ended_at IS NULL",
+)
 Index("runs_by_tenant", runs.c.tenant, runs.c.created_at, runs.c.id)
 Index("runs_by_session", runs.c.tenant, runs.c.session_id, runs.c.created_at, runs.c.id)
 Index("runs_by_target", runs.c.tenant, runs.c.target, runs.c.created_at, runs.c.id)

@@ -33,7 +33,7 @@ def _from(draft: Draft, wish: Wish, memory: Memory, *, suspects: bool) -> list[R
 
 
 def _claimable(run: Run, *, suspects: bool) -> bool:
-    return run.status is RunStatus.QUEUED and (run.deaths > 0) is suspects
+    return run.status is RunStatus.QUEUED and run.after_id is None and (run.deaths > 0) is suspects
 
 
 def _in_turn(tenants: set[str], after: str) -> list[str]:

@@ -30,8 +30,9 @@ from ripieno.domain.jsons import JsonObject, encode
 from ripieno.domain.principals import SYSTEM, Principal
 from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
+from ripieno.store.portable import multitask
 from ripieno.store.rotation import Wish
-from ripieno.testing import memory_claim
+from ripieno.testing import memory_claim, memory_multitask
 from ripieno.testing.memory_books import MemoryBooks
 from ripieno.testing.memory_dead_letters import MemoryDeadLetters
 from ripieno.testing.memory_halts import MemoryHalts
@@ -75,7 +76,12 @@ class MemoryJournal:
 
     async def start(self, run: NewRun) -> bool:
         async with self._transaction() as draft:
-            return draft.start(run)
+            if run.multitask is None:
+                return draft.start(run)
+            new, stopped = memory_multitask.join(draft, run)
+            for run_id in stopped:
+                draft.stop_below(run_id, run.created_by, multitask.reason(run))
+            return new
 
     async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
         async with self._transaction() as draft:
@@ -109,13 +115,9 @@ class MemoryJournal:
             state = draft.of_tenant(tenant, run_id)
             if state.run.status in TERMINAL and state.run.status is not RunStatus.CANCELLED:
                 raise RunEnded(run_id, state.run.status)
-            _stop(draft, state, by, reason)
+            draft.stop(state, by, reason)
             stopped = draft.runs[run_id].run  # children follow: what their ends send to it is not part of the answer
-            below = draft.children(run_id)
-            while below:
-                child = below.pop()
-                _stop(draft, child, by, reason)
-                below += draft.children(child.run.id)
+            draft.stop_below(run_id, by, reason)
             return stopped
 
     async def pause(self, tenant: str, run_id: str) -> Run:
@@ -221,7 +223,7 @@ class MemoryJournal:
             for state in behind:
                 parent = draft.runs[state.run.parent_id or ""]
                 by, why = parent.asked_by or SYSTEM.id, parent.asked_why
-                _stop(draft, draft.runs[state.run.id], by, why if parent.asked_by else "its parent has ended")
+                draft.stop(draft.runs[state.run.id], by, why if parent.asked_by else "its parent has ended")
             return Pumped(len(woken), len(late), len(slow) + len(behind))
 
     @asynccontextmanager
@@ -309,20 +311,9 @@ def _expire(draft: Draft, asked: Interrupt) -> None:
     rows = interrupt_rows.of_expiry(asked, draft.now)
     if asked.status is InterruptStatus.EXPIRED and asked.terms.on_expiry is OnExpiry.CANCEL:
         draft.ask(asked, rows)
-        _stop(draft, draft.runs[asked.run_id], SYSTEM.id, f"nobody decided {asked.id} in time")
+        draft.stop(draft.runs[asked.run_id], SYSTEM.id, f"nobody decided {asked.id} in time")
     else:
         _answer(draft, asked, rows)
-
-
-def _stop(draft: Draft, state: RunState, by: str, reason: str) -> None:
-    """Cancel one run, if it has not ended and nobody has asked before."""
-    run = state.run
-    if run.status not in TERMINAL and run.cancel_at is None:
-        state = draft.change(replace(state, asked_by=by, asked_why=reason), cancel_at=draft.now)
-        if run.status is RunStatus.RUNNING:
-            draft.hint(run.id, HintKind.CONTROL)
-        else:
-            draft.cancel(state)
 
 
 def _left_behind(draft: Draft, run: Run) -> bool:

@@ -8,7 +8,7 @@ from ripieno.domain.entries import Entry
 from ripieno.domain.errors import NotFound
 from ripieno.domain.filters import Counts, InterruptFilter, RunFilter
 from ripieno.domain.interrupts import Interrupt
-from ripieno.domain.runs import PARKED, Run, RunStatus
+from ripieno.domain.runs import PARKED, Multitask, Run, RunStatus
 from ripieno.domain.sessions import Exchange, Session
 from ripieno.testing.memory_state import Memory, RunState
 
@@ -79,10 +79,13 @@ class MemoryRecords:
         return found
 
     async def history(self, tenant: str, session_id: str, limit: int) -> Sequence[Exchange]:
-        which = RunFilter(status=RunStatus.COMPLETED, session_id=session_id)
-        completed = await self.runs(tenant, which, len(self._memory.runs))
-        roots = [run for run in completed if run.parent_id is None][:limit]
-        return [Exchange(run.id, run.input.goal, run.result.answer) for run in reversed(roots) if run.result]
+        runs = await self.runs(tenant, RunFilter(session_id=session_id), len(self._memory.runs))
+        told = [run for run in runs if run.parent_id is None and self._belongs_to_history(run)][:limit]
+        return [
+            Exchange(run.id, run.input.goal, run.result.answer, interrupted=run.status is RunStatus.CANCELLED)
+            for run in reversed(told)
+            if run.result
+        ]
 
     async def queued(self, tenant: str | None, at_most: int) -> int:
         runs = (state.run for state in self._memory.runs.values() if tenant in {None, state.run.tenant})
@@ -95,6 +98,12 @@ class MemoryRecords:
             running=by_status[RunStatus.RUNNING],
             parked=sum(by_status[status] for status in PARKED),
         )
+
+    def _belongs_to_history(self, run: Run) -> bool:
+        superseded = self._memory.runs[run.id].superseded
+        if run.status is RunStatus.COMPLETED:
+            return superseded is not Multitask.ROLLBACK
+        return run.status is RunStatus.CANCELLED and superseded is Multitask.INTERRUPT
 
     def _state(self, tenant: str, run_id: str) -> RunState | None:
         state = self._memory.runs.get(run_id)

@@ -21,7 +21,7 @@ from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import Interrupt, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.outbox import OutboxRow
-from ripieno.domain.runs import TERMINAL, ExitReason, NewRun, Run, RunError, RunResult, RunStatus, queued
+from ripieno.domain.runs import TERMINAL, ExitReason, Multitask, NewRun, Run, RunError, RunResult, RunStatus, queued
 from ripieno.domain.sessions import Session
 from ripieno.store import bodies
 
@@ -51,7 +51,8 @@ class Booked:
 class RunState:
     """A run and all that belongs to it.
 
-    `owner` is who claimed it last, `claimed_seq` how far it was then, `asked_…` tells of a cancellation.
+    `owner` is who claimed it last, `claimed_seq` how far it was then, `asked_…` tells of a cancellation. `next_id` is
+    the run of its session that waits for it, `superseded` how a later one ended it.
     """
 
     run: Run
@@ -61,6 +62,8 @@ class RunState:
     booked: tuple[Booked, ...] = ()
     owner: str = ""
     claimed_seq: int = 0
+    next_id: str | None = None
+    superseded: Multitask | None = None
     asked_by: str = ""
     asked_why: str = ""
 
@@ -234,6 +237,24 @@ class Draft:
         stepped = any(entry.type is not EntryType.EFFECT_INTENDED for entry in later)
         return self.change(state, deaths=0 if stepped else state.run.deaths + 1)
 
+    def stop(self, state: RunState, by: str, reason: str) -> None:
+        """Cancel one run, if it has not ended and nobody has asked before."""
+        run = state.run
+        if run.status not in TERMINAL and run.cancel_at is None:
+            state = self.change(replace(state, asked_by=by, asked_why=reason), cancel_at=self.now)
+            if run.status is RunStatus.RUNNING:
+                self.hint(run.id, HintKind.CONTROL)
+            else:
+                self.cancel(state)
+
+    def stop_below(self, run_id: str, by: str, reason: str) -> None:
+        """Cancel the runs below a cancelled one."""
+        below = self.children(run_id)
+        while below:
+            child = below.pop()
+            self.stop(child, by, reason)
+            below += self.children(child.run.id)
+
     def cancel(self, state: RunState) -> None:
         """End a run without its leg, under a new epoch."""
         said = f"cancelled by {state.asked_by}" + (f": {state.asked_why}" if state.asked_why else "")
@@ -256,9 +277,21 @@ class Draft:
         for letter in dead_letters.left_by(run, result, recorded, state.unread()):
             self.dead.setdefault(letter.id, replace(letter, payload=copied(letter.payload)))
 
+    def _step_out(self, state: RunState) -> RunState:
+        """Take a run out of the queue of its session."""
+        before, after = self.runs.get(state.run.after_id or ""), self.runs.get(state.next_id or "")
+        if after is not None:
+            after = self.change(after, after_id=state.run.after_id)
+            if before is None and after.run.status is RunStatus.QUEUED:
+                self.hint(after.run.id, HintKind.WORK, HintKind.STATUS)
+        if before is not None:
+            self.change(replace(before, next_id=state.next_id))
+        return self.change(replace(state, next_id=None), after_id=None)
+
     def end(self, state: RunState, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
         """Write a run's last entry and do what its end means to others."""
         self.bury(state, result)
+        state = self._step_out(state)
         state, (entry,) = self.write(state, [ending], epoch)
         letters = tuple(
             replace(letter, state="undelivered") if letter.state == "unread" else letter for letter in state.letters

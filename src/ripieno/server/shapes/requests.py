@@ -10,7 +10,7 @@ from ripieno.domain.errors import Problem
 from ripieno.domain.goals import goal_in, goal_key
 from ripieno.domain.interrupts import Decision, DecisionKind
 from ripieno.domain.jsons import Json, JsonObject
-from ripieno.domain.runs import Lane
+from ripieno.domain.runs import Lane, Multitask
 from ripieno.engine.api import StartRun
 from ripieno.server.errors import ServerProblem
 
@@ -77,6 +77,9 @@ class RunOptions(Body):
     model: Name | None = None
     priority: int = Field(default=0, ge=-100, le=100)
     lane: Lane = Lane.DEFAULT
+    multitask_strategy: Multitask = Field(
+        default=Multitask.ENQUEUE, description="What becomes of this run while another of its session has not ended."
+    )
     dry_run: bool = False
     stream_tokens: bool = False
     metadata: JsonObject = Field(default_factory=dict)
@@ -101,6 +104,7 @@ class RunOptions(Body):
             model=self.model,
             priority=self.priority,
             lane=self.lane,
+            multitask=self.multitask_strategy,
             dry_run=self.dry_run,
             metadata={**self.metadata, "stream_tokens": True} if self.stream_tokens else self.metadata,
         )

@@ -178,6 +178,7 @@ class RunAnswer(Shape):
     status: RunStatus
     exit_reason: ExitReason | None
     waiting_for: tuple[WaitingFor | WaitingForHalt, ...]
+    queued_behind: str | None = Field(description="The run of its session that must end before this one begins.")
     answer: str | None
     output: Json
     error: ErrorView | None
@@ -302,6 +303,7 @@ def _standing(run: Run, waiting_for: Sequence[Interrupt], halt: Halt | None) -> 
         "agent": run.target,
         "status": run.status,
         "exit_reason": run.exit_reason,
+        "queued_behind": run.after_id,
         "waiting_for": (*map(WaitingFor.of, waiting_for), *WaitingForHalt.all_of(run, halt)),
         "answer": result.answer if result else None,
         "output": output_of(result),

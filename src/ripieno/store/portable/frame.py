@@ -71,7 +71,14 @@ class Tell:
     body: JsonObject
 
 
-Step: TypeAlias = Statement | Start | Send | Cancel | Tell
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Let no other transaction with the same guard go on before this one has ended. It comes before all locks."""
+
+    name: str
+
+
+Step: TypeAlias = Statement | Start | Send | Cancel | Tell | Guard
 Work: TypeAlias = Generator[Step, Any, T]
 
 
@@ -143,6 +150,10 @@ class Frame:
     def tell(self, tenant: str, kind: str, run_id: str, body: JsonObject) -> Work[None]:
         """Write a row of the outbox."""
         yield Tell(tenant, kind, run_id, body)
+
+    def guard(self, name: str) -> Work[None]:
+        """Wait until nobody else is behind this guard, and keep it to the end."""
+        yield Guard(name)
 
     def hint(self, run_id: str, *kinds: HintKind) -> None:
         """Leave hints, to be published after the commit."""

@@ -11,6 +11,7 @@ from ripieno.store.portable.frame import (
     Begin,
     Cancel,
     Frame,
+    Guard,
     P,
     Record,
     Send,
@@ -25,6 +26,8 @@ from ripieno.store.portable.frame import (
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.rows import record
 from ripieno.store.postgres.verbs import cancel, fenced, send, start
+
+GUARD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 _NAME = re.compile(r"(?<!:):([a-z_]\w*)")
 
@@ -77,6 +80,8 @@ async def _perform(tx: Transaction, step: Step, now: datetime) -> Any:
             return (await cancel.cancel(tx, tenant, run_id, by, reason))[1]
         case Tell(tenant, kind, run_id, body):
             return await tx.tell(tenant, kind, run_id, body, now)
+        case Guard(name):
+            return await tx.one(GUARD, name)
 
 
 async def _rows(tx: Transaction, sql: str, given: Mapping[str, object]) -> list[Record]:

@@ -13,7 +13,7 @@ from ripieno.domain.jsons import JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.ports import Clock
-from ripieno.store.portable import interrupts
+from ripieno.store.portable import interrupts, multitask
 from ripieno.store.postgres import lease
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.frames import PostgresFrames
@@ -52,7 +52,11 @@ class PostgresJournal:
     # -- anybody -------------------------------------------------------------------------------------------------
 
     async def start(self, run: NewRun) -> bool:
-        return await self.starting.ask(run)
+        if run.multitask is None:
+            return await self.starting.ask(run)
+        started = await self._frames.write(multitask.start, run)
+        await self._follow(run.tenant, started.orphans, run.created_by, multitask.reason(run))
+        return started.new
 
     async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
         return (await self._database.do(send.send, tenant, run_id, topic, body, dedupe)).n
@@ -71,10 +75,14 @@ class PostgresJournal:
 
     async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
         run, followers = await self._database.transact(cancel.cancel, tenant, run_id, by, reason)
+        await self._follow(tenant, followers, by, reason)
+        return run
+
+    async def _follow(self, tenant: str, followers: Sequence[str], by: str, reason: str) -> None:
+        """Cancel the children of cancelled runs, and theirs; one transaction each."""
         while followers:
             below = [self._database.transact(cancel.follow, tenant, child, by, reason) for child in followers]
             followers = [child for children in await asyncio.gather(*below) for child in children]
-        return run
 
     async def pause(self, tenant: str, run_id: str) -> Run:
         return await self._database.transact(hold.pause, tenant, run_id)

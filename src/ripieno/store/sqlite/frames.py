@@ -14,6 +14,7 @@ from ripieno.store.portable.frame import (
     Begin,
     Cancel,
     Frame,
+    Guard,
     P,
     Record,
     Send,
@@ -74,6 +75,8 @@ def _written(tx: Transaction, begin: Begin[T]) -> T:
                 return cancel.cancel(tx, tenant, run_id, by, reason)[1]
             case Tell(tenant, kind, run_id, body):
                 return tx.tell(tenant, kind, run_id, body)
+            case Guard():
+                return None  # one writer
 
     return _drive(begin(frame), perform)
 

@@ -9,7 +9,7 @@ from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
-from ripieno.store.portable import interrupts
+from ripieno.store.portable import interrupts, multitask
 from ripieno.store.portable.frame import Frames
 from ripieno.store.rotation import Wish
 from ripieno.store.sqlite import legs
@@ -31,7 +31,11 @@ class SqliteJournal:
     # -- anybody -------------------------------------------------------------------------------------------------
 
     async def start(self, run: NewRun) -> bool:
-        return await self._writer.submit(start.start, run)
+        if run.multitask is None:
+            return await self._writer.submit(start.start, run)
+        started = await self._frames.write(multitask.start, run)
+        await self._follow(run.tenant, started.orphans, run.created_by, multitask.reason(run))
+        return started.new
 
     async def send(self, tenant: str, run_id: str, topic: str, body: JsonObject, dedupe: str) -> int:
         return await self._writer.submit(send.send, tenant, run_id, topic, body, dedupe)
@@ -50,10 +54,14 @@ class SqliteJournal:
 
     async def cancel(self, tenant: str, run_id: str, by: str, reason: str) -> Run:
         run, followers = await self._writer.submit(cancel.cancel, tenant, run_id, by, reason)
+        await self._follow(tenant, followers, by, reason)
+        return run
+
+    async def _follow(self, tenant: str, followers: Sequence[str], by: str, reason: str) -> None:
+        """Cancel the children of cancelled runs, and theirs; one transaction each."""
         while followers:
             below = [self._writer.submit(cancel.follow, tenant, child, by, reason) for child in followers]
             followers = [child for children in await asyncio.gather(*below) for child in children]
-        return run
 
     async def pause(self, tenant: str, run_id: str) -> Run:
         return await self._writer.submit(hold.pause, tenant, run_id)

@@ -29,8 +29,11 @@ SELECT {EFFECT_COLUMNS} FROM effects
 WHERE run_id = (SELECT id FROM runs WHERE tenant = ? AND id = ?) ORDER BY seq, key, attempt
 """  # noqa: S608
 HISTORY = """
-SELECT id, input, result FROM runs
-WHERE tenant = ? AND session_id = ? AND parent_id IS NULL AND +status = 'completed'
+SELECT id, input, result, status FROM runs
+WHERE tenant = ? AND session_id = ? AND parent_id IS NULL AND (
+  (+status = 'completed' AND coalesce(superseded, '') <> 'rollback')
+  OR (+status = 'cancelled' AND superseded = 'interrupt')
+)
 ORDER BY created_at DESC, id DESC LIMIT ?
 """
 COUNT = f"""
@@ -90,7 +93,15 @@ class SqliteRecords:
 
     async def history(self, tenant: str, session_id: str, limit: int) -> Sequence[Exchange]:
         rows = await self._readers.read(_fetch, HISTORY, (tenant, session_id, limit))
-        return [Exchange(row["id"], load(row["input"])["goal"], load(row["result"])["answer"]) for row in rows[::-1]]
+        return [
+            Exchange(
+                row["id"],
+                load(row["input"])["goal"],
+                load(row["result"])["answer"],
+                interrupted=row["status"] == RunStatus.CANCELLED,
+            )
+            for row in rows[::-1]
+        ]
 
     async def queued(self, tenant: str | None, at_most: int) -> int:
         of = (QUEUED, (at_most,)) if tenant is None else (QUEUED_OF, (tenant, at_most))

@@ -12,7 +12,7 @@ from ripieno.domain.batches import ANY_RUN, Append, ClaimTerms, Park
 from ripieno.domain.entries import EntryType, NewEntry
 from ripieno.domain.errors import LegLost, NotHeld, RunEnded, StoreBusy
 from ripieno.domain.hints import HintKind
-from ripieno.domain.runs import Run, RunStatus
+from ripieno.domain.runs import Multitask, Run, RunStatus
 from ripieno.store.postgres.connections import connect
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.dispatch import PostgresDispatch
@@ -376,6 +376,52 @@ async def test_two_workers_never_exceed_an_agents_limit(cluster: OpenCluster):
         claimed = [one.run for taken in await asyncio.gather(*claims) for one in taken]
         assert len({run.id for run in claimed}) == len(claimed) == 5
         assert {run.tenant for run in claimed} == {"one", "two"}
+
+
+# -- sessions --------------------------------------------------------------------------------------------------------
+
+
+async def test_message_that_comes_while_the_run_before_ends_is_not_left_waiting(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        for turn in range(60):
+            session = f"ses_{turn}"
+            (first,) = [await a.start(session_id=session, multitask=Multitask.ENQUEUE)]
+            run = (await a.claim(first)).run
+            new = [bed.new(session_id=session, multitask=Multitask.ENQUEUE) for bed in (a, b, a)]
+            starts = [bed.journal.start(one) for bed, one in zip((a, b, a), new, strict=True)]
+            doings = [*starts, a.finish(run)]
+            random.Random(turn).shuffle(doings)  # noqa: S311 - a dice, not a secret
+            await asyncio.gather(*doings)
+            worked: list[str] = []
+            while claimed := await b.journal.claim("b", 9):
+                (one,) = claimed
+                worked.append(one.run.id)
+                await b.finish(one.run)
+            assert sorted(worked) == sorted(one.id for one in new)
+
+
+async def test_chain_of_a_session_holds_while_runs_leave_it_at_both_ends_and_in_the_middle(cluster: OpenCluster):
+    async with cluster() as both:
+        a, b = both.beds
+        for turn in range(40):
+            session = f"ses_{turn}"
+            ids = [await a.start(session_id=session, multitask=Multitask.ENQUEUE) for _ in range(5)]
+            run = (await a.claim(ids[0])).run
+            new = a.new(session_id=session, multitask=Multitask.ENQUEUE)
+            doings = [
+                a.finish(run),
+                b.journal.cancel(TENANT, ids[1], "bob", ""),
+                a.journal.cancel(TENANT, ids[2], "bob", ""),
+                b.journal.cancel(TENANT, ids[4], "bob", ""),
+                b.journal.start(new),
+            ]
+            random.Random(turn).shuffle(doings)  # noqa: S311 - a dice, not a secret
+            await asyncio.gather(*doings)
+            for expected in (ids[3], new.id):
+                (one,) = await b.journal.claim("b", 9)
+                assert one.run.id == expected
+                await b.finish(one.run)
 
 
 async def test_hints_of_one_process_reach_the_other(cluster: OpenCluster):

@@ -12,8 +12,8 @@ WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BODY = JSON().with_variant(sa.Text(), "sqlite")
 
 PLACE = "lane_rank, priority DESC, created_at, id"
-READY = "status = 'queued' AND NOT hold AND deaths = 0"
-SUSPECT = "status = 'queued' AND NOT hold AND deaths > 0"
+READY = "status = 'queued' AND NOT hold AND after_id IS NULL AND deaths = 0"
+SUSPECT = "status = 'queued' AND NOT hold AND after_id IS NULL AND deaths > 0"
 
 
 def upgrade() -> None:
@@ -26,6 +26,7 @@ def upgrade() -> None:
     _people()
     _breakers()
     _schedules()
+    _sessions()
     _queue()
     _workers()
     _mail()
@@ -35,6 +36,7 @@ def downgrade() -> None:
     """Take back."""
     _without_workers()
     _unqueue()
+    _without_sessions()
     _without_people()
     for index in ("runs_old", "runs_family"):
         op.drop_index(index, "runs")
@@ -272,6 +274,19 @@ def _workers() -> None:
 def _without_workers() -> None:
     for name in ("draining", "busy", "slots"):
         op.drop_column("workers", name)
+
+
+def _sessions() -> None:
+    for name in ("after_id", "next_id", "superseded"):
+        op.add_column("runs", sa.Column(name, WORD))
+    place = ["tenant", "session_id", "created_at", "id"]
+    _partial("runs_of_session", "runs", place, "parent_id IS NULL AND ended_at IS NULL")
+
+
+def _without_sessions() -> None:
+    op.drop_index("runs_of_session", "runs")
+    for name in ("superseded", "next_id", "after_id"):
+        op.drop_column("runs", name)
 
 
 def _queue() -> None:

@@ -111,7 +111,7 @@ TAKE_THESE = f"""
 WITH me AS MATERIALIZED ({ALIVE}),
 picked AS MATERIALIZED (
   SELECT one.id FROM me CROSS JOIN LATERAL (
-    SELECT id FROM runs WHERE id = ANY($3::text[]) AND status = 'queued' AND NOT hold
+    SELECT id FROM runs WHERE id = ANY($3::text[]) AND status = 'queued' AND NOT hold AND after_id IS NULL
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
   ) AS one
 ),

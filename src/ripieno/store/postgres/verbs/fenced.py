@@ -17,9 +17,10 @@ COLUMNS = (
 )
 """What decides about a run: who owns it, how far it is, what was asked of it."""
 
-# Runs are locked first, in order of their ids, and a run's end changes its parent too.
+# Runs are locked first, in order of their ids, and a run's end changes its parent and its neighbours in a session too.
 WITH_PARENT = f"""
-SELECT {COLUMNS} FROM runs WHERE id = ANY(ARRAY[$1::text, (SELECT parent_id FROM runs WHERE id = $1)])
+SELECT {COLUMNS} FROM runs
+WHERE id = ANY((SELECT ARRAY[id, parent_id, after_id, next_id] FROM runs WHERE id = $1)::text[])
 ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608 - constants
 

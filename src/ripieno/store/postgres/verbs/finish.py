@@ -25,8 +25,9 @@ GENERATION = "SELECT generation FROM runs WHERE id = $1"
 # $3 is the epoch of the leg that ends its run; without it the run has no leg, or loses it, and gets a new epoch.
 END = f"""
 WITH locked AS MATERIALIZED (
-  SELECT id, tenant, status, epoch, last_seq, inbox_seq, parent_id, hold, updated_at FROM runs
-  WHERE id = ANY(ARRAY[$2::text, (SELECT parent_id FROM runs WHERE id = $2)]) ORDER BY id FOR NO KEY UPDATE
+  SELECT id, tenant, status, epoch, last_seq, inbox_seq, parent_id, hold, updated_at, after_id, next_id FROM runs
+  WHERE id = ANY((SELECT ARRAY[id, parent_id, after_id, next_id] FROM runs WHERE id = $2)::text[])
+  ORDER BY id FOR NO KEY UPDATE
 ),
 stamp AS MATERIALIZED (
   SELECT coalesce($1::timestamptz, clock_timestamp()) AS now FROM (SELECT count(*) FROM locked) AS after_the_locks
@@ -39,13 +40,21 @@ fit AS MATERIALIZED (
   SELECT mine.* FROM mine JOIN runs AS seen ON seen.id = mine.id
     AND (seen.epoch, seen.last_seq, seen.inbox_seq, seen.updated_at)
       = (mine.epoch, mine.last_seq, mine.inbox_seq, mine.updated_at)
+    AND (seen.after_id, seen.next_id) IS NOT DISTINCT FROM (mine.after_id, mine.next_id)
 ),
 ended AS (
   UPDATE runs SET status = $6, exit_reason = $7, result = $8, last_seq = fit.last_seq + 1,
     epoch = coalesce($3, fit.epoch + 1), owner = NULL, deaths = 0, waits = '[]', wake_at = NULL, ended_at = stamp.now,
-    updated_at = stamp.now
+    updated_at = stamp.now, after_id = NULL, next_id = NULL
   FROM fit, stamp WHERE runs.id = fit.id
   RETURNING runs.id, runs.tenant, runs.last_seq, runs.epoch, runs.parent_id
+),
+next AS (  -- of its session: what waited for it waits for what it waited for itself
+  UPDATE runs SET after_id = fit.after_id, updated_at = stamp.now FROM fit, stamp WHERE runs.id = fit.next_id
+  RETURNING runs.id, runs.after_id IS NULL AND runs.status = 'queued' AS begins
+),
+before AS (
+  UPDATE runs SET next_id = fit.next_id, updated_at = stamp.now FROM fit, stamp WHERE runs.id = fit.after_id
 ),
 written AS (
   INSERT INTO entries (run_id, seq, key, type, v, body, at, epoch)
@@ -85,8 +94,8 @@ heard AS (
   FROM parent, stamp WHERE runs.id = parent.id
 )
 SELECT mine.id, ended.last_seq, ended.epoch, stamp.now, parent.id AS parent_id, parent.status AS parent_was,
-  parent.wakes
-FROM mine CROSS JOIN stamp LEFT JOIN ended ON true LEFT JOIN parent ON true
+  parent.wakes, next.id AS next_id, next.begins
+FROM mine CROSS JOIN stamp LEFT JOIN ended ON true LEFT JOIN parent ON true LEFT JOIN next ON true
 """  # noqa: S608 - constants
 
 
@@ -114,7 +123,7 @@ async def finish(tx: Transaction, run_id: str, epoch: int | None, ending: NewEnt
             return None
         if row["last_seq"] is not None:
             tx.hint(run_id, HintKind.PROGRESS, HintKind.STATUS)
-            _hint_parent(tx, row)
+            _hint_others(tx, row)
             return Entry(run_id, row["last_seq"], ending.key, ending.type, ending.body, row["now"], row["epoch"])
     return None
 
@@ -133,7 +142,9 @@ def _why(result: RunResult) -> tuple[str, str]:
     return (result.error.code, result.error.detail) if result.error else (result.exit_reason.value, "")
 
 
-def _hint_parent(tx: Transaction, row: Row) -> None:
+def _hint_others(tx: Transaction, row: Row) -> None:
+    if row["begins"]:
+        tx.hint(row["next_id"], HintKind.WORK, HintKind.STATUS)
     if row["wakes"]:
         tx.hint(row["parent_id"], HintKind.WORK, HintKind.STATUS)
     elif row["parent_was"] == RunStatus.RUNNING:

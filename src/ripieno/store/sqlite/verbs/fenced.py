@@ -14,7 +14,7 @@ WAITING = frozenset({RunStatus.AWAITING_APPROVAL, RunStatus.AWAITING_INPUT, RunS
 # What decides about a run: who owns it, how far it is, what was asked of it.
 ROW = (
     "SELECT id, tenant, status, epoch, last_seq, claimed_seq, inbox_seq, generation, parent_id, hold, cancel_at, "
-    "cancel_by, cancel_reason FROM runs WHERE id = ?"
+    "cancel_by, cancel_reason, after_id, next_id FROM runs WHERE id = ?"
 )
 
 WHOLE = f"SELECT {RUN_COLUMNS} FROM runs WHERE id = ? AND tenant = ?"  # noqa: S608 - constants

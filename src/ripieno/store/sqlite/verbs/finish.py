@@ -14,9 +14,15 @@ CHILD_ENDED = "child.ended"
 
 END = """
 UPDATE runs SET status = :status, exit_reason = :exit_reason, result = :result, last_seq = :seq, epoch = :epoch,
-  owner = NULL, deaths = 0, waits = '[]', wake_at = NULL, ended_at = :now, updated_at = :now
+  owner = NULL, deaths = 0, waits = '[]', wake_at = NULL, ended_at = :now, updated_at = :now,
+  after_id = NULL, next_id = NULL
 WHERE id = :id
 """
+
+# What waited for it waits for what it waited for itself.
+NEXT = "UPDATE runs SET after_id = ?, updated_at = ? WHERE id = ? RETURNING status"
+
+BEFORE = "UPDATE runs SET next_id = ?, updated_at = ? WHERE id = ?"
 
 VOID_INTERRUPTS = "UPDATE interrupts SET status = 'void' WHERE run_id = ? AND status = 'pending'"
 
@@ -58,12 +64,23 @@ def end(tx: Transaction, run: Row, epoch: int, ending: NewEntry, result: RunResu
     tx.run(END, values)
     for statement in (VOID_INTERRUPTS, DROP_UNREAD, LOSE_INTENTS, spend.SETTLE_REST):
         tx.run(statement, (run_id,))
+    _step_out(tx, run)
     told = {"status": result.status, "exit_reason": result.exit_reason}
     tx.tell(run["tenant"], "run.ended", run_id, told)
     tx.hint(run_id, HintKind.PROGRESS, HintKind.STATUS)
     if run["parent_id"] is not None:
         _tell_parent(tx, run["parent_id"], {"run_id": run_id, "result": outcome})
     return entry
+
+
+def _step_out(tx: Transaction, run: Row) -> None:
+    """Take a run out of the queue of its session."""
+    if run["next_id"] is not None:
+        status = tx.all(NEXT, (run["after_id"], tx.micros, run["next_id"]))[0]["status"]
+        if run["after_id"] is None and status == RunStatus.QUEUED:
+            tx.hint(run["next_id"], HintKind.WORK, HintKind.STATUS)
+    if run["after_id"] is not None:
+        tx.run(BEFORE, (run["next_id"], tx.micros, run["after_id"]))
 
 
 def _tell_parent(tx: Transaction, parent_id: str, body: jsons.JsonObject) -> None:
