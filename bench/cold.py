@@ -76,7 +76,11 @@ def _start(folder: Path) -> Start:
     """Start the shipped server on an empty folder and stop it again."""
     folder.mkdir()
     port = _free_port()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("RIPIENO_", "OPENAI_"))}
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RIPIENO_", "OPENAI_", "ANTHROPIC_", "OLLAMA_"))
+    }
     began = time.perf_counter()
     command = [Path(sys.executable).with_name("ripieno"), "serve", "--port", str(port)]
     with (folder / "log").open("w") as log:

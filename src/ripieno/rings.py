@@ -1,6 +1,6 @@
 """The rings around models and tools, outermost first; `bootstrap.py` says what stands around them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 import httpx2
@@ -10,12 +10,14 @@ from ripieno.engine.performers.own_tools import RESERVED
 from ripieno.models.broken import BrokenModel
 from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
+from ripieno.models.providers.anthropic.model import AnthropicModel
 from ripieno.models.providers.offline.model import OfflineModel
+from ripieno.models.providers.ollama.model import OllamaModel
 from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.providers.prices import Price, PriceList
 from ripieno.models.retried import RetriedModel
 from ripieno.ports import Breakers, Clock, Model, Toolset
-from ripieno.settings import OPENAI_URL, Settings
+from ripieno.settings import Settings
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.builtin.catalogue import builtin_toolsets
@@ -28,11 +30,17 @@ from ripieno.tools.registry import ToolRegistry
 from ripieno.tools.timed import TimedToolset
 from ripieno.tools.validated import ValidatedToolset
 
+PROVIDERS: Mapping[str, Callable[[httpx2.AsyncClient, str, str], Model]] = {
+    "anthropic": AnthropicModel,
+    "openai": OpenAIModel,
+    "ollama": OllamaModel,
+}
+
 
 def price_list(settings: Settings) -> PriceList:
     """List prices, with those of the settings before them."""
     own = {name: Price(price.input, price.output) for name, price in settings.models.prices.items()}
-    return PriceList(own, {} if settings.openai.base_url == OPENAI_URL else {"openai": settings.openai.base_url})
+    return PriceList(own, {name: each.base_url for name, each in settings.providers.items() if each.elsewhere})
 
 
 async def ringed_models(
@@ -40,15 +48,14 @@ async def ringed_models(
 ) -> Model:
     """directory(priced(broken(retried(provider)))) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
-    if settings.openai.configured:
-        url = httpx2.URL(settings.openai.base_url)
+    for name, server in settings.providers.items():
+        url = httpx2.URL(server.base_url)
         origin = f"{url.scheme}://{url.netloc.decode()}"
         policy = EgressPolicy(allow_domains=(), allow_origins=(origin,), max_bytes=None, total_timeout=None)
         client = await stack.enter_async_context(guarded_client(policy))
-        key = settings.openai.api_key
-        provider = OpenAIModel(client, key.get_secret_value() if key else "none", settings.openai.base_url)
-        retried = RetriedModel(provider, clock, settings.models.attempts)
-        providers["openai"] = PricedModel(BrokenModel(retried, breakers), prices.cost_usd)
+        key = server.api_key.get_secret_value() if server.api_key else "none"
+        retried = RetriedModel(PROVIDERS[name](client, key, server.base_url), clock, settings.models.attempts)
+        providers[name] = PricedModel(BrokenModel(retried, breakers), prices.cost_usd)
     return ModelDirectory(providers)
 
 

@@ -34,6 +34,8 @@ from ripieno.domain.tools import Risk
 
 PREFIX = "RIPIENO_"
 OPENAI_URL = "https://api.openai.com/v1"
+ANTHROPIC_URL = "https://api.anthropic.com"
+OLLAMA_URL = "http://127.0.0.1:11434"
 KEY_LENGTH = 8
 TAKEN = frozenset({"admin", ANYBODY, SYSTEM.id})
 """Names of principals that are no people of the settings."""
@@ -42,9 +44,14 @@ NO_SETTINGS = frozenset({"RIPIENO_TOML", "RIPIENO_URL", "RIPIENO_KEY"})
 """Variables that say where to look, not how to be."""
 
 FAMILIAR = {
+    "ANTHROPIC_API_KEY": "anthropic.api_key",
+    "ANTHROPIC_BASE_URL": "anthropic.base_url",
+    "ANTHROPIC_MODEL": "anthropic.model",
     "OPENAI_API_KEY": "openai.api_key",
     "OPENAI_BASE_URL": "openai.base_url",
     "OPENAI_MODEL": "openai.model",
+    "OLLAMA_BASE_URL": "ollama.base_url",
+    "OLLAMA_MODEL": "ollama.model",
 }
 """Variables of other programs that are understood, and what they set."""
 
@@ -167,20 +174,57 @@ class LimitSettings(_Section):
     deaths: int = Field(default=3, ge=1)
 
 
-class OpenAISettings(_Section):
+class ProviderSettings(_Section):
+    """Whose models can be called, and where."""
+
+    api_key: SecretStr | None = None
+    base_url: str = ""
+    model: str = ""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether requests go to another server than the provider's own."""
+        return self.base_url != type(self).model_fields["base_url"].default
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a server to ask."""
+        return self.api_key is not None or self.elsewhere
+
+
+class AnthropicSettings(ProviderSettings):
+    """The Anthropic provider, or any server that speaks its Messages API; `base_url` goes without `/v1`.
+
+    It is used when there is a key, or another server's `base_url`, which may need none.
+    """
+
+    base_url: str = ANTHROPIC_URL
+    model: str = "claude-sonnet-5-5"
+
+
+class OpenAISettings(ProviderSettings):
     """The OpenAI provider, or any server that speaks its chat completions.
 
     It is used when there is a key, or another server's `base_url`, which may need none.
     """
 
-    api_key: SecretStr | None = None
     base_url: str = OPENAI_URL
     model: str = "gpt-4o-mini"
 
+
+class OllamaSettings(ProviderSettings):
+    """Models on a machine of one's own, by Ollama; `base_url` goes with or without `/v1`.
+
+    It is used when a `base_url` or a `model` is given. Calls cost nothing unless `models.prices` says so.
+    """
+
+    base_url: str = OLLAMA_URL
+    model: str = "llama3.2"
+
     @property
     def configured(self) -> bool:
-        """Whether there is a server to ask."""
-        return self.api_key is not None or self.base_url != OPENAI_URL
+        """Whether somebody wants it: it is on many machines, and asks for no key."""
+        return bool(self.model_fields_set)
 
 
 class PriceSettings(_Section):
@@ -322,7 +366,9 @@ class Settings(_Section):
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     models: ModelSettings = ModelSettings()
+    anthropic: AnthropicSettings = AnthropicSettings()
     openai: OpenAISettings = OpenAISettings()
+    ollama: OllamaSettings = OllamaSettings()
     tools: ToolSettings = ToolSettings()
     budgets: BudgetSettings = BudgetSettings()
     secrets: SecretSettings = SecretSettings()
@@ -342,7 +388,13 @@ class Settings(_Section):
         """The model of agents that name none."""
         if self.models.default:
             return self.models.default
-        return f"openai:{self.openai.model}" if self.openai.configured else "offline"
+        return next((f"{name}:{provider.model}" for name, provider in self.providers.items()), "offline")
+
+    @property
+    def providers(self) -> dict[str, ProviderSettings]:
+        """The providers that can be asked, by name; the first one has the default model."""
+        known = {"anthropic": self.anthropic, "openai": self.openai, "ollama": self.ollama}
+        return {name: provider for name, provider in known.items() if provider.configured}
 
 
 def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -15,12 +15,13 @@ from typing import Any
 
 PROGRAM = [sys.executable, "-c", "from ripieno.cli import main; main()"]
 SECONDS = 60
+FOREIGN = ("RIPIENO_", "OPENAI_", "ANTHROPIC_", "OLLAMA_", "AWS_", "BEDROCK_")
 SAVE = 'Save the text "Hello from Ripieno" as hello.txt'
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's, without what would steer the program or call a real model."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RIPIENO_", "OPENAI_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {**kept, "COLUMNS": "120", **(more or {})}
 
 

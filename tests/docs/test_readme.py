@@ -23,7 +23,7 @@ def blocks() -> list[str]:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """The address of a server on a fresh data folder, without any provider."""
-    foreign = ("RIPIENO_", "OPENAI_")
+    foreign = ("RIPIENO_", "OPENAI_", "ANTHROPIC_", "OLLAMA_", "AWS_", "BEDROCK_")
     environ = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     command = [Path(sys.executable).with_name("ripieno"), "serve", "--port", "0", "--data", tmp_path / "data"]
     with subprocess.Popen(

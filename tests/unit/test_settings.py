@@ -42,6 +42,26 @@ def test_familiar_variables_are_understood_and_weaker_than_our_own():
     assert loaded.openai.base_url == "https://api.openai.com/v1"
 
 
+@pytest.mark.parametrize(
+    ("environ", "model", "names"),
+    [
+        ({}, "offline", []),
+        ({"ANTHROPIC_API_KEY": "k"}, "anthropic:claude-sonnet-5-5", ["anthropic"]),
+        ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_MODEL": "m"}, "anthropic:m", ["anthropic"]),
+        ({"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}, "anthropic:claude-sonnet-5-5", ["anthropic", "openai"]),
+        ({"OLLAMA_MODEL": "qwen3", "OPENAI_API_KEY": "k"}, "openai:gpt-4o-mini", ["openai", "ollama"]),
+        ({"OLLAMA_MODEL": "qwen3"}, "ollama:qwen3", ["ollama"]),
+        ({"OLLAMA_BASE_URL": "http://gpu:11434"}, "ollama:llama3.2", ["ollama"]),
+        ({"ANTHROPIC_MODEL": "m", "OPENAI_MODEL": "m"}, "offline", []),
+    ],
+)
+def test_the_first_provider_with_credentials_has_the_default_model(
+    environ: dict[str, str], model: str, names: list[str]
+):
+    loaded = settings.load(environ=environ)
+    assert (loaded.default_model, list(loaded.providers)) == (model, names)
+
+
 def test_roles_and_brokers_need_a_shared_database():
     assert refused(RIPIENO_ROLE="worker") == [
         "role worker needs a database that processes share (database_url); SQLite is one process"

@@ -97,6 +97,8 @@ def test_each_wrong_setting_is_a_sentence():
         ({}, "offline, which matches words"),
         ({"openai.api_key": "k"}, r"openai:gpt-4o-mini at https://api\.openai\.com/v1 \(OPENAI_API_KEY is set\)"),
         ({"openai.base_url": "http://h:9/v1"}, r"openai:gpt-4o-mini at http://h:9/v1 \(without a key\)"),
+        ({"anthropic.api_key": "k", "openai.api_key": "k"}, r"anthropic:claude-\S+ at https://api\.anthropic\.com \("),
+        ({"ollama.model": "qwen3"}, r"ollama:qwen3 at http://127\.0\.0\.1:11434 \(without a key\)"),
         ({"models.default": "offline"}, r"offline \(models\.default\)"),
     ],
 )

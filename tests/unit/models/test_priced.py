@@ -50,7 +50,10 @@ async def test_a_price_that_the_provider_gave_is_kept():
     assert (await priced(replace(MILLION, usage=replace(MILLION.usage, cost_usd=7.0)))).usage.cost_usd == 7.0
 
 
-OWN = PriceList({"openai:gpt-4o": Price(1.0, 2.0), "openai:mine": Price(0.0, 0.0)})
+OWN = PriceList(
+    {"openai:gpt-4o": Price(1.0, 2.0), "openai:mine": Price(0.0, 0.0), "ollama:gpu": Price(0.5, 0.5)},
+    {"ollama": "http://127.0.0.1:11434"},
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,8 @@ OWN = PriceList({"openai:gpt-4o": Price(1.0, 2.0), "openai:mine": Price(0.0, 0.0
     [
         ("offline", 0.0),
         ("openai:mine", 0.0),
+        ("ollama:llama3.2", 0.0),
+        ("ollama:gpu", 1.0),
         ("openai:gpt-4o", 3.0),
         ("openai:gpt-4o-2024-08-06", 3.0),
         ("openai:nobodys-model", None),

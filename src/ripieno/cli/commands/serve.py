@@ -116,10 +116,11 @@ def model_line(own: Settings) -> str:
     """The default model, and why it is that one."""
     if own.models.default:
         return f"{own.default_model} (models.default)"
-    if own.openai.configured:
-        key = "OPENAI_API_KEY is set" if own.openai.api_key else "without a key"
-        return f"{own.default_model} at {own.openai.base_url} ({key})"
-    return "offline, which matches words and does not think; set OPENAI_API_KEY (and OPENAI_BASE_URL) for a real one"
+    for name, provider in own.providers.items():
+        why = f"{name.upper()}_API_KEY is set" if provider.api_key else "without a key"
+        return f"{own.default_model} at {provider.base_url} ({why})"
+    known = "ANTHROPIC_API_KEY, OPENAI_API_KEY or OLLAMA_MODEL"
+    return f"offline, which matches words and does not think; set {known} for a real one"
 
 
 def access_line(own: Settings) -> str:

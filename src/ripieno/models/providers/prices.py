@@ -13,7 +13,8 @@ from ripieno.domain.usage import Usage
 SNAPSHOT = re.compile(r"-\d[\d-]*$")
 """The date at the end of the name of a model's snapshot."""
 
-FREE = frozenset({"offline", "scripted"})
+FREE = frozenset({"offline", "ollama", "scripted"})
+"""Providers that ask for nothing, unless the settings say that they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,13 @@ class PriceList:
     async def most_usd(self, model: str, sent: int, answered: int) -> float | None:
         """What a model asks for so many tokens, none of them cached; None where nobody knows."""
         provider, _, name = model.partition(":")
-        if provider in FREE:
-            return 0.0
         price = self._own(model)
         if price is not None:
             return price.of(sent, answered)
+        if provider in FREE:
+            return 0.0
         library = await asyncio.to_thread(_library)
-        return _listed(library, name, Usage(sent, answered), provider, self.base_urls.get(provider))
+        return _listed(library, name, Usage(sent, answered), _where(provider, self.base_urls.get(provider)))
 
     def _own(self, model: str) -> Price | None:
         return self.own.get(model) or self.own.get(SNAPSHOT.sub("", model))
@@ -68,7 +69,9 @@ async def cost_usd(reply: Reply) -> float:
         return 0.0
     library = await asyncio.to_thread(_library)
     url = reply.metadata.get("base_url")
-    return _listed(library, reply.model, reply.usage, reply.provider, str(url) if url else None) or 0.0
+    written = reply.metadata.get("cache_write_tokens")
+    where = _where(reply.provider, str(url) if url else None)
+    return _listed(library, reply.model, reply.usage, where, written if isinstance(written, int) else 0) or 0.0
 
 
 @cache
@@ -79,13 +82,18 @@ def _library() -> ModuleType:
     return genai_prices
 
 
-def _listed(library: ModuleType, model: str, usage: Usage, provider: str, base_url: str | None) -> float | None:
+def _where(provider: str, base_url: str | None) -> dict[str, str]:
+    return {"provider_api_url": base_url} if base_url else {"provider_id": provider}
+
+
+def _listed(library: ModuleType, model: str, usage: Usage, where: dict[str, str], written: int = 0) -> float | None:
+    """The price; `written` are tokens that went into the provider's cache, which some ask more for."""
     counted = library.Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cached_tokens,
+        cache_write_tokens=written,
     )
-    where = {"provider_api_url": base_url} if base_url else {"provider_id": provider}
     try:
         return float(library.calc_price(counted, model, **where).total_price)
     except LookupError:

@@ -29,28 +29,33 @@ from ripieno.domain.messages import (
 )
 from ripieno.domain.tools import ToolCall, ToolSpec
 from ripieno.domain.usage import Usage
+from ripieno.models.wire.server import Server
 
 _FINISH = {"stop": "stop", "length": "length", "tool_call": "tool_calls", "content_filter": "content_filter"}
 
 
-def to_wire(request: ModelRequest) -> list[ModelMessage]:
+def to_wire(request: ModelRequest, *, marked: bool = False) -> list[ModelMessage]:
     """Translate a conversation.
 
     The instructions at its start become one system message, because many servers accept no more; a system message
-    further on becomes a user message. A schema for the answer is part of the instructions.
+    further on becomes a user message. What comes between two answers goes out together, as some wires ask for. A schema
+    for the answer is part of the instructions. With `marked`, failed results are marked in the way of the wire, too.
     """
     messages = list(request.messages)
     start = next((at for at, message in enumerate(messages) if not isinstance(message, SystemMessage)), len(messages))
     head = [message.text for message in messages[:start]]
     if request.output_schema is not None:
         head.append(schema_instruction(request.output_schema))
-    wire: list[ModelMessage] = [WireRequest(parts=[SystemPromptPart("\n\n".join(head))])] if head else []
+    wire: list[ModelMessage] = []
+    parts: list[ModelRequestPart] = [SystemPromptPart("\n\n".join(head))] if head else []
     for message in messages[start:]:
         if isinstance(message, AssistantMessage):
+            wire += [WireRequest(parts=parts)] if parts else []
             wire.append(ModelResponse(parts=list(_said(message))))
+            parts = []
         else:
-            wire.append(WireRequest(parts=[_asked(message)]))
-    return wire
+            parts.append(_asked(message, marked))
+    return [*wire, WireRequest(parts=parts)] if parts else wire
 
 
 def schema_instruction(schema: JsonObject) -> str:
@@ -61,11 +66,12 @@ def schema_instruction(schema: JsonObject) -> str:
     )
 
 
-def _asked(message: SystemMessage | UserMessage | ToolMessage) -> ModelRequestPart:
+def _asked(message: SystemMessage | UserMessage | ToolMessage, marked: bool) -> ModelRequestPart:
     if isinstance(message, ToolMessage):
         head = " ".join([f"[{message.evidence_id}]"] * bool(message.evidence_id) + ["(failed)"] * message.is_error)
         text = f"{head}\n{message.text}" if head else message.text
-        return ToolReturnPart(tool_name=wire_name(message.name), content=text, tool_call_id=message.call_id)
+        outcome = "failed" if marked and message.is_error else "success"
+        return ToolReturnPart(wire_name(message.name), content=text, tool_call_id=message.call_id, outcome=outcome)
     if isinstance(message, UserMessage) and message.data is not None:
         block = json.dumps(message.data, ensure_ascii=False, indent=1)
         return UserPromptPart(f"{message.text}\n\n```json\n{block}\n```")
@@ -99,21 +105,23 @@ def definitions(tools: Sequence[ToolSpec]) -> list[ToolDefinition]:
     ]
 
 
-def to_reply(response: ModelResponse, tools: Sequence[ToolSpec], asked: str, base_url: str) -> Reply:
+def to_reply(response: ModelResponse, tools: Sequence[ToolSpec], asked: str, server: Server) -> Reply:
     """Translate a whole response to a request for the model `asked`."""
     names = {tool.wire_name: tool.name for tool in tools}
-    text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    text = "".join(part.content or "" for part in response.parts if isinstance(part, TextPart))
     calls = tuple(_call(part, names) for part in response.parts if isinstance(part, ToolCallPart))
     finish = _FINISH.get(response.finish_reason or "stop", "stop")
-    metadata: JsonObject = {"model": response.model_name or asked, "base_url": base_url}
+    metadata: JsonObject = {"model": response.model_name or asked, "base_url": server.address}
     if response.provider_response_id:
         metadata["response_id"] = response.provider_response_id
+    if response.usage.cache_write_tokens:
+        metadata["cache_write_tokens"] = response.usage.cache_write_tokens
     return Reply(
         text=text,
         tool_calls=calls,
         usage=_usage(response),
         model=response.model_name or asked,
-        provider="openai",
+        provider=server.provider,
         finish_reason="tool_calls" if calls and finish == "stop" else finish,
         metadata=metadata,
     )
@@ -139,6 +147,6 @@ def _usage(response: ModelResponse) -> Usage:
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
         cached_tokens=used.cache_read_tokens,
-        reasoning_tokens=used.details.get("reasoning_tokens", 0),
+        reasoning_tokens=used.output_reasoning_tokens or used.details.get("reasoning_tokens", 0),
         calls=1,
     )

@@ -1,21 +1,23 @@
 """What goes wrong with a provider, as the two errors that the rest of the program knows."""
 
 import httpx2
-from openai import OpenAIError
-from pydantic import ValidationError
 from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelConnectionError,
     ModelHTTPError,
     ModelQuotaExceededError,
+    ModelRequestRejectedError,
     UnexpectedModelBehavior,
     UserError,
 )
 
 from ripieno.domain.errors import ModelRefused, ModelUnavailable
 
-EXPECTED = (ModelAPIError, UnexpectedModelBehavior, UserError, OpenAIError, httpx2.HTTPError, ValidationError)
-"""Everything that the libraries raise for a failed call."""
+SHAPELESS = (AssertionError, AttributeError, LookupError, TypeError)
+"""What the libraries fall over where an answer does not have the shape that they count on."""
+
+EXPECTED = (ModelAPIError, UnexpectedModelBehavior, UserError, httpx2.HTTPError, ValueError, *SHAPELESS)
+"""Everything that the libraries raise for a failed call; the SDKs' own errors come to it."""
 
 PASSING = frozenset({408, 409, 425, 429})
 LONGEST_DETAIL = 300
@@ -33,12 +35,20 @@ def translated(error: Exception, api_key: str, *, began: bool) -> ModelUnavailab
         return ModelUnavailable(f"{broken}: {_clean(str(error), api_key)}", getattr(error, "retry_after", None))
     if isinstance(error, ModelAPIError) and error.in_stream:
         return ModelUnavailable(f"the provider broke off: {_clean(error.message, api_key)}", error.retry_after)
-    if isinstance(error, ModelAPIError) and error.__cause__ is None:
+    if isinstance(error, ModelAPIError) and error.__cause__ is None and began:
         # The wire library's word for a stream that ended before it said why it ended.
-        return (
-            ModelUnavailable("the stream ended in the middle") if began else ModelRefused("an answer without choices")
-        )
-    return ModelRefused(f"an answer that is none: {_clean(str(error), api_key)}")
+        return ModelUnavailable("the stream ended in the middle")
+    return ModelRefused(_useless(error, api_key))
+
+
+def _useless(error: Exception, api_key: str) -> str:
+    if isinstance(error, ModelRequestRejectedError):
+        return f"the request was not sent: {_clean(error.message, api_key)}"
+    if isinstance(error, ModelAPIError) and error.__cause__ is None:
+        return "an answer without choices"
+    if isinstance(error, SHAPELESS):
+        return "an answer that is none: it lacks what belongs into it"
+    return f"an answer that is none: {_clean(str(error), api_key)}"
 
 
 def _status(error: ModelHTTPError, api_key: str) -> ModelUnavailable | ModelRefused:
@@ -73,5 +83,6 @@ def _clean(text: str, api_key: str) -> str:
 
 def about_format(error: ModelUnavailable | ModelRefused) -> bool:
     """Whether the server refused the request because it cannot be told the shape of an answer."""
-    words = ("response_format", "json_schema", "structured output", "guided", "grammar")
+    words = ("response_format", "output_config", "output_format", "json_schema", "structured output", "guided")
+    words += ("grammar", "schema is too complex", "schema complexity")
     return isinstance(error, ModelRefused) and any(word in error.detail.lower() for word in words)

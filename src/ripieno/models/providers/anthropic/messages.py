@@ -1,0 +1,60 @@
+"""Anthropic's Messages API. Importing this costs seconds; see `model`."""
+
+import httpx2
+from anthropic import AnthropicError, AsyncAnthropic
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.providers.anthropic import AnthropicProvider
+from pydantic_ai.settings import ModelSettings
+
+from ripieno.domain.messages import ModelRequest
+from ripieno.models.providers.anthropic.strictness import is_closed
+from ripieno.models.wire.exchange import Exchange, basic_settings
+from ripieno.models.wire.server import Server
+
+OFFICIAL = ".anthropic.com"
+
+
+def opened(client: httpx2.AsyncClient, server: Server) -> Exchange:
+    """The models of a server."""
+    return Exchange(server, _Messages(client, server))
+
+
+class _Messages:
+    """`exchange.Dialect`."""
+
+    errors: tuple[type[Exception], ...] = (AnthropicError,)
+    strict = True  # the only kind of format that the API has
+    marked = True
+
+    def __init__(self, client: httpx2.AsyncClient, server: Server) -> None:
+        # A server without keys still gets one: without, the SDK would look for one in the environment.
+        key = server.api_key or "none"
+        # The SDK sends keys as bearer tokens; other servers look for them where they used to be.
+        headers = {} if f".{server.host}".endswith(OFFICIAL) else {"X-Api-Key": key}
+        sdk = AsyncAnthropic(
+            api_key=key,
+            base_url=server.url,
+            http_client=client,
+            max_retries=0,
+            default_headers=headers,
+            open_telemetry=False,
+        )
+        self._provider = AnthropicProvider(anthropic_client=sdk)
+        self._models: dict[str, AnthropicModel] = {}
+
+    def model(self, name: str) -> AnthropicModel:
+        if name not in self._models:
+            self._models[name] = AnthropicModel(name, provider=self._provider)
+        return self._models[name]
+
+    def takes_format(self, request: ModelRequest, name: str) -> bool:
+        """Where the model has formats, and the schema says the same in the subset that they are written in."""
+        formats = self.model(name).profile.get("supports_json_schema_output", False)
+        return formats and request.output_schema is not None and is_closed(request.output_schema)
+
+    def settings(self, request: ModelRequest, name: str) -> ModelSettings:
+        settings = basic_settings(request)
+        refused = self.model(name).profile.get("anthropic_disallows_sampling_settings", False)
+        if refused and "temperature" in settings:
+            del settings["temperature"]  # newer models refuse it
+        return settings

@@ -1,0 +1,5 @@
+"""Models on a machine of one's own, by Ollama: `OllamaModel`."""
+
+from ripieno.models.providers.ollama.model import OllamaModel
+
+__all__ = ["OllamaModel"]
