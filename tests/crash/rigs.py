@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ripieno.bootstrap import Ports
-from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park
 from ripieno.domain.entries import Entry, EntryType
 from ripieno.domain.messages import ModelRequest, Reply
-from ripieno.ports import Journal
+from ripieno.domain.runs import Run
+from ripieno.ports import Journal, Records
 from ripieno.store.sqlite.journal import SqliteJournal
 from ripieno.testing.crashtest.every_tool import call_every_tool
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
@@ -127,6 +128,52 @@ def full_disk(ports: Ports) -> Ports:
 
 def full_file(ports: Ports) -> Ports:
     return _ringed(ports, _FullFile)
+
+
+class _SlowToTell(_Ring):
+    """What it has let go or ended is seen by others before the one who asked for it hears of it."""
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__(ports)
+        self._seen = cast("_Seen", ports.records)
+
+    async def park(self, park: Park) -> bool:
+        parked = await self._inner.park(park)
+        await self._seen.twice()
+        return parked
+
+    async def finish(self, *given: Any) -> Entry:
+        entry = await self._inner.finish(*given)
+        await self._seen.twice()
+        return entry
+
+
+class _Seen:
+    """Knows when somebody has looked at the runs."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._inner = ports.records
+        self._looks: list[asyncio.Event] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def runs(self, *given: Any) -> Sequence[Run]:
+        looks, self._looks = self._looks, []
+        found = await self._inner.runs(*given)
+        for look in looks:
+            look.set()
+        return found
+
+    async def twice(self) -> None:
+        """Wait until somebody has looked and looks again."""
+        for _ in range(2):
+            self._looks.append(look := asyncio.Event())
+            await look.wait()
+
+
+def slow_to_tell(ports: Ports) -> Ports:
+    return _ringed(replace(ports, records=cast("Records", _Seen(ports))), _SlowToTell)
 
 
 def delegating(ports: Ports) -> Ports:

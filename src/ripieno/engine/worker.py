@@ -141,7 +141,9 @@ class Worker:
             await self._give_back(turn.leg)
         finally:
             turn.leg.close()
-            del self._turns[turn.leg.run.id]
+            # A run that was let go may have been taken again before this leg heard that it is rid of it.
+            if self._turns.get(turn.leg.run.id) is turn:
+                del self._turns[turn.leg.run.id]
             self._wake.set()  # a place is free, here or within a limit
 
     async def _run_to_stop(self, turn: _Turn) -> None:

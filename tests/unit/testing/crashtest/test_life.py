@@ -20,10 +20,13 @@ PAY = ToolSpec("shop.pay", "Pay for goods", NUMBERED, effect=EffectClass.IRREVER
 CLERK = AgentDefinition(name="clerk", tools=("shop",), approvals=("shop.pay",))
 PLAN = Plan("clerk", "pay the bill", (CLERK,), (COUNT, PAY), Model.SCRIPTED)
 
+SLOW_TO_TELL = "tests.crash.rigs:slow_to_tell"
+"""As on a busy machine: the store shows what was committed before the one who committed it goes on."""
+
 
 @pytest.mark.parametrize("model", Model)
 async def test_a_life(tmp_path: Path, model: Model):
-    life = Life(replace(PLAN, model=model, goal="count the goods with 3"), tmp_path)
+    life = Life(replace(PLAN, model=model, goal="count the goods with 3", rig=SLOW_TO_TELL), tmp_path)
     assert await live(life) == ENDED
     lines = Witness(life.witness).lines()
     verdict = judge(lines)
@@ -35,7 +38,7 @@ async def test_a_life(tmp_path: Path, model: Model):
 
 
 async def test_nobody_there(tmp_path: Path):
-    life = Life(PLAN, tmp_path, attended=False)
+    life = Life(replace(PLAN, rig=SLOW_TO_TELL), tmp_path, attended=False)
     assert await live(life) == ENDED
     lines = Witness(life.witness).lines()
     assert boundaries(lines)[-1] == "park/1"
