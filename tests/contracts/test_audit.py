@@ -10,11 +10,13 @@ from ripieno.domain.errors import RipienoError
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind, InterruptStatus, OnExpiry, Terms
 from ripieno.domain.outbox import AuditFilter, AuditRow
 from ripieno.domain.principals import Principal
-from ripieno.domain.runs import Run, RunStatus
+from ripieno.domain.runs import Run, RunKind, RunStatus
+from ripieno.domain.schedules import NewSchedule, ScheduleChange, ScheduleSpec, Target, Trigger
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import EmbeddedStore
 from ripieno.store.portable.frame import Frame, Frames, Work
 from ripieno.store.postgres.opening import PostgresStore
+from ripieno.store.schedules import StoredSchedules
 from ripieno.testing.fake_clock import FakeClock
 from tests.contracts.bed import STORES, TENANT, Bed
 from tests.servers import postgres
@@ -136,3 +138,20 @@ async def test_each_word_on_the_way_is_on_record(bed: Bed):
         ("WITHDRAW_INTERRUPT", "system"),
     ]
     assert [row.detail["assignees"] for row in rows[1:3]] == [["carol"], ["role:admin"]]
+
+
+async def test_a_schedule_that_cannot_be_recorded_is_not_changed(kept: Bed):
+    schedules, alice = StoredSchedules(frames(kept)), Principal("alice", TENANT)
+    await schedules.create(NewSchedule("sch_1", TENANT, "nightly", "clerk", ScheduleSpec(every=60), "alice"))
+    await execute(kept, BREAKING[type(kept.store)], table="outbox", when="NEW.type = 'audit'")
+    for doomed in (
+        schedules.change(alice, "nightly", ScheduleChange(paused=True)),
+        schedules.trigger(TENANT, "nightly", Target("clerk", "v1", RunKind.AGENT), Trigger("run_1", "bob")),
+        schedules.delete(alice, "nightly"),
+    ):
+        with pytest.raises(RipienoError):
+            await doomed
+    assert (await schedules.schedule(TENANT, "nightly")).version == 1
+    assert await schedules.ticks(TENANT, "nightly", 10) == []
+    assert [row.action for row in await audit(kept)] == ["CREATE_SCHEDULE"]
+    await execute(kept, MENDING[type(kept.store)], table="outbox")

@@ -8,7 +8,8 @@ import pytest
 
 from ripieno.domain import ids
 from ripieno.domain.errors import ManagedByFile, NameTaken, NotFound, Stale
-from ripieno.domain.principals import DEFAULT_TENANT
+from ripieno.domain.outbox import AuditFilter, AuditRow
+from ripieno.domain.principals import DEFAULT_TENANT, SYSTEM, Principal
 from ripieno.domain.runs import Run, RunKind, RunStatus
 from ripieno.domain.schedules import (
     ManagedBy,
@@ -28,6 +29,7 @@ from ripieno.store.schedules import StoredSchedules
 from ripieno.testing.memory_journal import MemoryStore
 from tests.contracts.bed import TENANT, Bed
 
+ALICE = Principal("alice", TENANT)
 CLERK = Target("clerk", "v1", RunKind.AGENT, "Counts.")
 STARTED, WAITING, SKIPPED = TickOutcome.STARTED, TickOutcome.WAITING, TickOutcome.SKIPPED
 
@@ -106,7 +108,7 @@ async def test_the_same_tick_again_starts_nothing(bed: Bed):
     schedule = await made(bed)
     (line,) = await tick(bed)
     await end(bed, line)
-    await on(bed).delete(TENANT, "nightly")
+    await on(bed).delete(ALICE, "nightly")
     bed.clock.advance(-60)  # somebody put the clock right
     await on(bed).create(NewSchedule(schedule.id, TENANT, "nightly", "clerk", schedule.spec, "alice"))
     (again,) = await tick(bed)
@@ -195,10 +197,10 @@ async def test_a_waiting_tick_whose_agent_is_gone_fails(bed: Bed):
 
 async def test_a_paused_schedule_rests_and_counts_from_when_it_is_resumed(bed: Bed):
     await made(bed)
-    paused = await on(bed).change(TENANT, "nightly", ScheduleChange(paused=True))
+    paused = await on(bed).change(ALICE, "nightly", ScheduleChange(paused=True))
     assert paused.paused
     assert await tick(bed, 3600) == []
-    resumed = await on(bed).change(TENANT, "nightly", ScheduleChange(paused=False))
+    resumed = await on(bed).change(ALICE, "nightly", ScheduleChange(paused=False))
     assert resumed.next_tick == bed.after(60)
     assert outcomes(await tick(bed)) == [STARTED]
 
@@ -207,21 +209,21 @@ async def test_a_change_of_the_trigger_counts_from_now_and_another_change_does_n
     first = await made(bed)
     bed.clock.advance(30)
     same = await on(bed).change(
-        TENANT, "nightly", ScheduleChange(spec=first.spec.model_copy(update={"input": "x"}), agent="other")
+        ALICE, "nightly", ScheduleChange(spec=first.spec.model_copy(update={"input": "x"}), agent="other")
     )
     assert (same.next_tick, same.agent, same.spec.input, same.version) == (first.next_tick, "other", "x", 2)
     spec = ScheduleSpec(every=600)
-    assert (await on(bed).change(TENANT, "nightly", ScheduleChange(spec=spec))).next_tick == bed.after(600)
+    assert (await on(bed).change(ALICE, "nightly", ScheduleChange(spec=spec))).next_tick == bed.after(600)
 
 
 async def test_two_who_change_the_same_thing(bed: Bed):
     await made(bed)
-    await on(bed).change(TENANT, "nightly", ScheduleChange(paused=True, version=1))
+    await on(bed).change(ALICE, "nightly", ScheduleChange(paused=True, version=1))
     with pytest.raises(Stale):
-        await on(bed).change(TENANT, "nightly", ScheduleChange(paused=False, version=1))
+        await on(bed).change(ALICE, "nightly", ScheduleChange(paused=False, version=1))
     with pytest.raises(Stale):
-        await on(bed).delete(TENANT, "nightly", 1)
-    await on(bed).delete(TENANT, "nightly", 2)
+        await on(bed).delete(ALICE, "nightly", 1)
+    await on(bed).delete(ALICE, "nightly", 2)
     with pytest.raises(NotFound):
         await on(bed).schedule(TENANT, "nightly")
 
@@ -280,14 +282,14 @@ async def test_what_a_file_defines_is_changed_there_but_may_be_paused(bed: Bed):
     await on(bed).keep([of_file("clock")])
     for change in (ScheduleChange(agent="x"), ScheduleChange(spec=ScheduleSpec(every=5))):
         with pytest.raises(ManagedByFile):
-            await on(bed).change(DEFAULT_TENANT, "clock", change)
+            await on(bed).change(SYSTEM, "clock", change)
     with pytest.raises(ManagedByFile):
-        await on(bed).delete(DEFAULT_TENANT, "clock")
-    await on(bed).change(DEFAULT_TENANT, "clock", ScheduleChange(paused=True))
+        await on(bed).delete(SYSTEM, "clock")
+    await on(bed).change(SYSTEM, "clock", ScheduleChange(paused=True))
     await on(bed).keep([of_file("clock", every=5)])
     assert (await on(bed).schedule(DEFAULT_TENANT, "clock")).paused
     await on(bed).keep([])
-    await on(bed).delete(DEFAULT_TENANT, "clock")
+    await on(bed).delete(SYSTEM, "clock")
     assert await on(bed).schedules(DEFAULT_TENANT, 10) == []
 
 
@@ -297,3 +299,46 @@ async def test_a_file_wins_over_what_has_its_name(bed: Bed):
     await on(bed).keep([of_file("clock")])
     found = await on(bed).schedule(DEFAULT_TENANT, "clock")
     assert (found.id, found.managed_by, found.spec.every, found.agent) == ("sch_own", ManagedBy.FILE, 60, "clock")
+
+
+async def audits(bed: Bed, tenant: str = TENANT) -> list[AuditRow]:
+    return list(await bed.outbox.audits(tenant, AuditFilter(), 99))[::-1]
+
+
+async def test_who_did_what_to_a_schedule_is_on_record(bed: Bed):
+    first = new(bed, input="secret")
+    schedule = await on(bed).create(first)
+    await on(bed).create(first)
+    changes = [
+        ScheduleChange(paused=True),
+        ScheduleChange(paused=False),
+        ScheduleChange(spec=ScheduleSpec(every=5), paused=True),
+        ScheduleChange(),
+    ]
+    for change in changes:
+        await on(bed).change(ALICE, "nightly", change)
+    with pytest.raises(Stale):
+        await on(bed).change(ALICE, "nightly", ScheduleChange(paused=True, version=1))
+    for _ in range(2):
+        await on(bed).trigger(TENANT, "nightly", CLERK, Trigger("run_1", "bob"))
+    await on(bed).delete(Principal("carol", TENANT), "nightly")
+    rows = await audits(bed)
+    assert [(row.action, row.actor) for row in rows] == [
+        ("CREATE_SCHEDULE", "alice"),
+        ("PAUSE_SCHEDULE", "alice"),
+        ("RESUME_SCHEDULE", "alice"),
+        ("CHANGE_SCHEDULE", "alice"),
+        ("CHANGE_SCHEDULE", "alice"),
+        ("TRIGGER_SCHEDULE", "bob"),
+        ("DELETE_SCHEDULE", "carol"),
+    ]
+    assert {row.target for row in rows} == {schedule.id}
+    assert rows[0].detail == {"name": "nightly", "agent": "clerk", "paused": False, "spec": {"every": 60}}
+    assert rows[5].detail == {"name": "nightly", "run_id": "run_1"}
+
+
+async def test_what_files_do_to_schedules_is_on_record(bed: Bed):
+    for wanted in ([of_file("clock")], [of_file("clock")], [of_file("clock", every=5)], [], []):
+        await on(bed).keep(wanted)
+    told = [(row.action, row.actor) for row in await audits(bed, DEFAULT_TENANT)]
+    assert told == [("CREATE_SCHEDULE", "system"), ("CHANGE_SCHEDULE", "system"), ("CHANGE_SCHEDULE", "system")]

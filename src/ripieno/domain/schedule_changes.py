@@ -4,10 +4,24 @@ from dataclasses import replace
 from datetime import datetime
 
 from ripieno.domain import ticks
+from ripieno.domain.jsons import JsonObject
 from ripieno.domain.schedules import ManagedBy, NewSchedule, Schedule, ScheduleChange, ScheduleSpec
 
 GONE = "its file does not define it any more"
 """The problem of a schedule whose file is gone. It may be deleted, and goes on when the file comes back."""
+
+
+def action(change: ScheduleChange) -> str:
+    """What the audit trail calls a change: to pause and to resume have their own words."""
+    if change.agent is not None or change.spec is not None or change.paused is None:
+        return "CHANGE_SCHEDULE"
+    return "PAUSE_SCHEDULE" if change.paused else "RESUME_SCHEDULE"
+
+
+def audited(schedule: Schedule) -> JsonObject:
+    """What the audit trail says of a schedule as it is now; what its runs are asked may be private."""
+    spec = schedule.spec.model_dump(mode="json", exclude_defaults=True, exclude={"input"})
+    return {"name": schedule.name, "agent": schedule.agent, "paused": schedule.paused, "spec": spec}
 
 
 def changed(known: Schedule, change: ScheduleChange, now: datetime) -> Schedule:

@@ -57,7 +57,7 @@ class Scheduler:
         """Change one. Raises as `Schedules.change`, and `NotFound` and `Invalid` for its agent."""
         if change.agent is not None:
             await self._definitions.agent(change.agent)
-        return await self.rows.change(principal.tenant, name, change)
+        return await self.rows.change(principal, name, change)
 
     async def trigger(self, principal: Principal, name: str, run_id: str | None = None) -> Tick:
         """Start a run of a schedule now. Raises `NotFound`, and `Invalid` where its agent cannot work."""

@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ripieno.domain.mail import Mail, NewMail, Receiver
+from ripieno.domain.principals import Principal
 from ripieno.domain.schedules import NewSchedule, Schedule, ScheduleChange, Target, Tick, Trigger
 
 
 class Schedules(Protocol):
-    """What starts runs by itself. A `name` may be a schedule's id as well."""
+    """What starts runs by itself. A `name` may be a schedule's id as well.
+
+    Who adds, changes, deletes or triggers one stands in the audit trail, by the transaction that does it.
+    """
 
     async def create(self, new: NewSchedule) -> Schedule:
         """Add one; the same again for an id that is there. Raises `NameTaken`."""
         ...
 
-    async def change(self, tenant: str, name: str, change: ScheduleChange) -> Schedule:
+    async def change(self, by: Principal, name: str, change: ScheduleChange) -> Schedule:
         """Change one; its ticks count from now where its trigger changes or it is resumed.
 
         Raises:
@@ -24,7 +28,7 @@ class Schedules(Protocol):
         """
         ...
 
-    async def delete(self, tenant: str, name: str, version: int | None = None) -> None:
+    async def delete(self, by: Principal, name: str, version: int | None = None) -> None:
         """Forget one and its history; its runs stay. Raises as `change`."""
         ...
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from ripieno.domain import schedule_changes, ticks
 from ripieno.domain.errors import RunEnded
 from ripieno.domain.schedules import Overlap, Schedule, Target, Tick, TickOutcome, Trigger
+from ripieno.store.portable.audit import audit
 from ripieno.store.portable.frame import Cancel, Frame, Record, Work
 
 KEPT = 1000
@@ -104,6 +105,9 @@ def trigger(frame: Frame, schedule: Schedule, target: Target, wanted: Trigger) -
     (row,) = yield from frame.all(COUNT, id=schedule.id)
     started = Tick(schedule.id, row["ticks"], frame.now, TickOutcome.STARTED, frame.now, wanted.by, "", run.id)
     yield from _write(frame, started)
+    yield from audit(
+        frame, (schedule.tenant, wanted.by), "TRIGGER_SCHEDULE", schedule.id, {"name": schedule.name, "run_id": run.id}
+    )
     return started
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ripieno.domain import schedule_changes
 from ripieno.domain.errors import ManagedByFile, NameTaken, NotFound, Stale
-from ripieno.domain.principals import DEFAULT_TENANT
+from ripieno.domain.principals import DEFAULT_TENANT, SYSTEM, Principal
 from ripieno.domain.runs import RunStatus
 from ripieno.domain.schedules import (
     ManagedBy,
@@ -20,6 +20,7 @@ from ripieno.domain.schedules import (
 )
 from ripieno.store import schedule_ticks
 from ripieno.store.bodies import dump
+from ripieno.store.portable.audit import audit
 from ripieno.store.portable.frame import Frame, Frames, Record, Work
 
 INSERT = """
@@ -89,11 +90,11 @@ class StoredSchedules:
     async def create(self, new: NewSchedule) -> Schedule:
         return await self._frames.write(_create, new)
 
-    async def change(self, tenant: str, name: str, change: ScheduleChange) -> Schedule:
-        return await self._frames.write(_change, tenant, name, change)
+    async def change(self, by: Principal, name: str, change: ScheduleChange) -> Schedule:
+        return await self._frames.write(_change, by, name, change)
 
-    async def delete(self, tenant: str, name: str, version: int | None = None) -> None:
-        await self._frames.write(_delete, tenant, name, version)
+    async def delete(self, by: Principal, name: str, version: int | None = None) -> None:
+        await self._frames.write(_delete, by, name, version)
 
     async def schedule(self, tenant: str, name: str) -> Schedule:
         return await self._frames.read(_schedule, tenant, name)
@@ -193,7 +194,10 @@ def _create(frame: Frame, new: NewSchedule) -> Work[Schedule]:
 
 
 def _insert(frame: Frame, new: NewSchedule) -> Work[Record | None]:
-    return (yield from frame.one(INSERT, **_columns(schedule_changes.fresh(new, frame.now)), now=frame.now))
+    row = yield from frame.one(INSERT, **_columns(schedule_changes.fresh(new, frame.now)), now=frame.now)
+    if row is not None:
+        yield from _tell(frame, (new.tenant, new.created_by), "CREATE_SCHEDULE", schedule_of(row))
+    return row
 
 
 def _save(frame: Frame, changed: Schedule) -> Work[Schedule]:
@@ -206,21 +210,28 @@ def _columns(schedule: Schedule) -> dict[str, object]:
     return {**kept, "spec": dump(schedule.spec.model_dump(mode="json"))}
 
 
-def _change(frame: Frame, tenant: str, name: str, change: ScheduleChange) -> Work[Schedule]:
-    known = schedule_of((yield from _found(frame, tenant, name, " FOR UPDATE")))
+def _change(frame: Frame, by: Principal, name: str, change: ScheduleChange) -> Work[Schedule]:
+    known = schedule_of((yield from _found(frame, by.tenant, name, " FOR UPDATE")))
     _refuse_stale(known, change.version)
     if known.managed_by is ManagedBy.FILE and (change.agent is not None or change.spec is not None):
         raise ManagedByFile("schedule", known.name)
-    return (yield from _save(frame, schedule_changes.changed(known, change, frame.now)))
+    saved = yield from _save(frame, schedule_changes.changed(known, change, frame.now))
+    yield from _tell(frame, (by.tenant, by.id), schedule_changes.action(change), saved)
+    return saved
 
 
-def _delete(frame: Frame, tenant: str, name: str, version: int | None) -> Work[None]:
-    known = schedule_of((yield from _found(frame, tenant, name, " FOR UPDATE")))
+def _delete(frame: Frame, by: Principal, name: str, version: int | None) -> Work[None]:
+    known = schedule_of((yield from _found(frame, by.tenant, name, " FOR UPDATE")))
     _refuse_stale(known, version)
     if known.managed_by is ManagedBy.FILE and known.problem != schedule_changes.GONE:
         raise ManagedByFile("schedule", known.name)
     yield from frame.all(FORGET, id=known.id)
     yield from frame.all(DELETE, id=known.id)
+    yield from _tell(frame, (by.tenant, by.id), "DELETE_SCHEDULE", known)
+
+
+def _tell(frame: Frame, who: tuple[str, str], action: str, schedule: Schedule) -> Work[None]:
+    return audit(frame, who, action, schedule.id, schedule_changes.audited(schedule))
 
 
 def _refuse_stale(known: Schedule, version: int | None) -> None:
@@ -236,10 +247,15 @@ def _keep(frame: Frame, wanted: Sequence[NewSchedule]) -> Work[None]:
         if before is None:
             yield from _insert(frame, new)
         elif kept := schedule_changes.kept(before, new, frame.now):
-            yield from _save(frame, kept)
+            yield from _kept(frame, kept)
     for gone in known.values():
         if gone.problem != schedule_changes.GONE:
-            yield from _save(frame, schedule_changes.left(gone))
+            yield from _kept(frame, schedule_changes.left(gone))
+
+
+def _kept(frame: Frame, changed: Schedule) -> Work[None]:
+    saved = yield from _save(frame, changed)
+    yield from _tell(frame, (saved.tenant, SYSTEM.id), "CHANGE_SCHEDULE", saved)
 
 
 def _trigger(frame: Frame, tenant: str, name: str, target: Target, trigger: Trigger) -> Work[Tick]:

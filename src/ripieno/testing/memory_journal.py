@@ -61,7 +61,7 @@ class MemoryStore:
         self.history = MemoryHistory(memory, clock, dispatch)
         self.halts = MemoryHalts(memory, clock, dispatch)
         self.mailboxes = MemoryMailboxes(memory, clock, dispatch)
-        self.schedules = MemorySchedules(self.journal, self.records, clock)
+        self.schedules = MemorySchedules(memory, self.journal, self.records, clock)
 
 
 class MemoryJournal:

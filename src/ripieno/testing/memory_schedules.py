@@ -8,7 +8,9 @@ from datetime import datetime
 
 from ripieno.domain import schedule_changes, ticks
 from ripieno.domain.errors import ManagedByFile, NameTaken, NotFound, Stale
-from ripieno.domain.principals import DEFAULT_TENANT
+from ripieno.domain.jsons import JsonObject
+from ripieno.domain.outbox import AUDIT, audit_body
+from ripieno.domain.principals import DEFAULT_TENANT, SYSTEM, Principal
 from ripieno.domain.runs import TERMINAL, Run
 from ripieno.domain.schedules import (
     ManagedBy,
@@ -22,6 +24,7 @@ from ripieno.domain.schedules import (
     Trigger,
 )
 from ripieno.ports import Clock, Journal, Records
+from ripieno.testing.memory_state import Draft, Memory
 
 
 @dataclass
@@ -35,7 +38,8 @@ class _Kept:
 class MemorySchedules:
     """`ports.Schedules` in a dictionary. It starts and cancels runs through the journal, so it is not atomic."""
 
-    def __init__(self, journal: Journal, records: Records, clock: Clock) -> None:
+    def __init__(self, memory: Memory, journal: Journal, records: Records, clock: Clock) -> None:
+        self._memory = memory
         self._journal = journal
         self._records = records
         self._clock = clock
@@ -47,21 +51,26 @@ class MemorySchedules:
             if known.row.id == new.id:
                 return known.row
             raise NameTaken("schedule", new.name)
-        return self._put(schedule_changes.fresh(new, self._clock.now()))
+        made = self._put(schedule_changes.fresh(new, self._clock.now()))
+        self._audit(new.created_by, "CREATE_SCHEDULE", made)
+        return made
 
-    async def change(self, tenant: str, name: str, change: ScheduleChange) -> Schedule:
-        known = self._find(tenant, name).row
+    async def change(self, by: Principal, name: str, change: ScheduleChange) -> Schedule:
+        known = self._find(by.tenant, name).row
         _refuse_stale(known, change.version)
         if known.managed_by is ManagedBy.FILE and (change.agent is not None or change.spec is not None):
             raise ManagedByFile("schedule", known.name)
-        return self._put(schedule_changes.changed(known, change, self._clock.now()))
+        saved = self._put(schedule_changes.changed(known, change, self._clock.now()))
+        self._audit(by.id, schedule_changes.action(change), saved)
+        return saved
 
-    async def delete(self, tenant: str, name: str, version: int | None = None) -> None:
-        known = self._find(tenant, name).row
+    async def delete(self, by: Principal, name: str, version: int | None = None) -> None:
+        known = self._find(by.tenant, name).row
         _refuse_stale(known, version)
         if known.managed_by is ManagedBy.FILE and known.problem != schedule_changes.GONE:
             raise ManagedByFile("schedule", known.name)
-        del self._kept[tenant, known.name]
+        del self._kept[by.tenant, known.name]
+        self._audit(by.id, "DELETE_SCHEDULE", known)
 
     async def schedule(self, tenant: str, name: str) -> Schedule:
         return self._find(tenant, name).row
@@ -82,21 +91,24 @@ class MemorySchedules:
             return next(line for line in kept.lines if line.run_id == run.id)
         line = Tick(kept.row.id, len(kept.lines) + 1, now, TickOutcome.STARTED, now, trigger.by, "", run.id)
         kept.lines.append(line)
+        detail = {"name": kept.row.name, "run_id": run.id}
+        self._audit(trigger.by, "TRIGGER_SCHEDULE", kept.row, detail)
         return line
 
     async def keep(self, wanted: Sequence[NewSchedule]) -> None:
         now = self._clock.now()
         for new in wanted:
             before = self._kept.get((new.tenant, new.name))
-            after = schedule_changes.kept(before.row, new, now) if before else schedule_changes.fresh(new, now)
-            if after:
-                self._put(after)
+            if before is None:
+                await self.create(new)
+            elif after := schedule_changes.kept(before.row, new, now):
+                self._audit(SYSTEM.id, "CHANGE_SCHEDULE", self._put(after))
         names = {new.name for new in wanted}
         for kept in list(self._kept.values()):
             row = kept.row
             of_a_file = row.tenant == DEFAULT_TENANT and row.managed_by is ManagedBy.FILE
             if of_a_file and row.name not in names and row.problem != schedule_changes.GONE:
-                self._put(schedule_changes.left(row))
+                self._audit(SYSTEM.id, "CHANGE_SCHEDULE", self._put(schedule_changes.left(row)))
 
     async def due(self, limit: int) -> Sequence[Schedule]:
         return [kept.row for kept in self._kept.values() if await self._is_due(kept)][:limit]
@@ -179,6 +191,12 @@ class MemorySchedules:
         row = replace(row, updated_at=self._clock.now())
         self._kept.setdefault((row.tenant, row.name), _Kept(row)).row = row
         return row
+
+    def _audit(self, by: str, action: str, row: Schedule, detail: JsonObject | None = None) -> None:
+        draft = Draft(self._memory, self._clock.now())
+        told = audit_body(action, by, row.id, draft.now, detail or schedule_changes.audited(row))
+        draft.tell(row.tenant, AUDIT, "", told)
+        draft.commit()
 
     def _find(self, tenant: str, name: str) -> _Kept:
         for (of, own), kept in self._kept.items():

@@ -101,7 +101,7 @@ async def change_schedule(
 @router.delete("/schedules/{name}", status_code=204)
 async def delete_schedule(name: str, request: Request, services: Served, principal: Caller) -> Response:
     """Delete a schedule and its history; runs that it has started stay."""
-    await services.scheduler.rows.delete(principal.tenant, name, _seen(request, None))
+    await services.scheduler.rows.delete(principal, name, _seen(request, None))
     return Response(status_code=204)
 
 
