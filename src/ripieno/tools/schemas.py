@@ -4,6 +4,7 @@ No reference ever leaves the schema: the library would read `file://` and fetch 
 from strangers (MCP servers, OpenAPI documents).
 """
 
+import contextlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,6 +18,8 @@ from ripieno.domain.jsons import Json, JsonObject, canonical
 MOST_PROBLEMS = 20
 """A model that is told twenty things at once has enough to mend."""
 
+MOST_REMEMBERED = 1024
+
 MOST_DETAIL = 300
 """Characters: the library quotes the wrong value whole."""
 
@@ -27,11 +30,7 @@ def check(schema: JsonObject, value: Json) -> Sequence[Problem]:
     Raises:
         Invalid: The schema itself is broken, or refers to something outside itself.
     """
-    try:
-        text = canonical(schema)
-    except (TypeError, ValueError, RecursionError):
-        raise Invalid("the schema is not a JSON document") from None
-    validator = _compiled(text)
+    validator = _validator(schema)
     problems: list[Problem] = []
     try:
         for error in validator.iter_errors(value):
@@ -43,12 +42,45 @@ def check(schema: JsonObject, value: Json) -> Sequence[Problem]:
     return problems
 
 
+def _validator(schema: JsonObject) -> jsonschema_rs.Validator:
+    """By identity first: the text of a large schema takes longer to write than most values to check.
+
+    Schemas are not changed once they are used. What is remembered holds its schema, so no other can have its identity.
+    """
+    known = _used.get(id(schema))
+    if known is not None and known[0] is schema:
+        return known[1]
+    try:
+        text = canonical(schema)
+    except (TypeError, ValueError, RecursionError):
+        raise Invalid("the schema is not a JSON document") from None
+    validator = _compiled(text)
+    while len(_used) >= MOST_REMEMBERED:
+        with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # another thread was quicker
+            del _used[next(iter(_used))]
+    _used[id(schema)] = (schema, validator)
+    return validator
+
+
+_used: dict[int, tuple[JsonObject, jsonschema_rs.Validator]] = {}
+
+
+@lru_cache(maxsize=4096)
+def is_pattern(text: str) -> bool:
+    """Whether a regular expression can be used in a schema."""
+    try:
+        jsonschema_rs.validator_for({"pattern": text}, retriever=_refuse)
+    except (jsonschema_rs.ValidationError, ValueError):
+        return False
+    return True
+
+
 def pointer(path: Sequence[str | int]) -> str:
     """The RFC 6901 pointer of a path of keys and indices."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=MOST_REMEMBERED)
 def _compiled(text: str) -> jsonschema_rs.Validator:
     try:
         return jsonschema_rs.validator_for(json.loads(text), retriever=_refuse)

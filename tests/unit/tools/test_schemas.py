@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ripieno.domain.errors import Invalid, Problem
-from ripieno.tools.schemas import MOST_DETAIL, MOST_PROBLEMS, check, pointer
+from ripieno.tools.schemas import MOST_DETAIL, MOST_PROBLEMS, MOST_REMEMBERED, check, is_pattern, pointer
 
 
 def test_valid_value_has_no_problems():
@@ -74,3 +74,14 @@ def test_problems_and_their_details_are_bounded():
 
 def test_catastrophic_pattern_ends():
     assert check({"pattern": "^(?=(a+)+$)b"}, "a" * 60 + "b")
+
+
+def test_schema_is_remembered_while_it_is_used_and_no_other_is_taken_for_it():
+    for n in range(MOST_REMEMBERED + 10):  # identities come again once their schemas are gone
+        assert not check({"const": n}, n)
+        assert check({"const": n}, n + 1)
+
+
+def test_patterns_are_told_from_what_are_none():
+    assert is_pattern("^[a-z]+(?=x)")
+    assert not is_pattern("(")

@@ -19,6 +19,10 @@ class EgressDenied(Denied, httpx2.ConnectError):
     code = "egress_denied"
 
 
+class AnswerDenied(EgressDenied):
+    """What came back was not let in: the request has been sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class EgressDecision:
     """What the guard decided about one connection, and why. `address` is what was connected to."""

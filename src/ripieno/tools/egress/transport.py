@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, Protocol, cast
 
 import httpcore2
 import httpx2
 
 from ripieno.tools.egress.backend import GuardedBackend, Observe, Resolve, TrustedBackend
-from ripieno.tools.egress.policy import DEFAULT_PORTS, EgressDecision, EgressDenied, EgressPolicy, origin
+from ripieno.tools.egress.policy import DEFAULT_PORTS, AnswerDenied, EgressDecision, EgressDenied, EgressPolicy, origin
 
 _DEADLINE = "ripieno.deadline"  # loop time, in the request's extensions: redirects inherit them
 
@@ -35,7 +35,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.scheme not in DEFAULT_PORTS:
-            self._deny(request, f"scheme {request.url.scheme!r} is not allowed")
+            reason = f"scheme {request.url.scheme!r} is not allowed"
+            self._tell(request, reason)
+            raise EgressDenied(reason)
         pool = self._trusted if self._policy.trusts(request.url) else self._public
         # A compressed body could grow a thousandfold after it was counted.
         request.headers["accept-encoding"] = "identity"
@@ -46,7 +48,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         response = httpx2.Response(answer.status, headers=answer.headers, stream=body, extensions=_extensions(answer))
         if objection := self._objection(response):
             await body.aclose()
-            self._deny(request, objection)
+            self._tell(request, objection)
+            raise AnswerDenied(objection)
         return response
 
     async def aclose(self) -> None:
@@ -63,10 +66,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             return f"the answer has {length} bytes, more than {limit}"
         return None
 
-    def _deny(self, request: httpx2.Request, reason: str) -> NoReturn:
+    def _tell(self, request: httpx2.Request, reason: str) -> None:
         _, host, port = origin(request.url)
         self._observe(EgressDecision(False, host, port, reason))
-        raise EgressDenied(reason)
 
 
 class _Stream(Protocol):
@@ -95,7 +97,7 @@ class _Body(httpx2.AsyncByteStream):
                 return
             seen += len(chunk)
             if self._max_bytes is not None and seen > self._max_bytes:
-                raise EgressDenied(f"the answer has more than {self._max_bytes} bytes")
+                raise AnswerDenied(f"the answer has more than {self._max_bytes} bytes")
             yield chunk
 
     async def aclose(self) -> None:

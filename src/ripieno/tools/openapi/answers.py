@@ -18,7 +18,8 @@ from ripieno.tools.openapi.operations import Operation
 _log = logging.getLogger(__name__)
 
 LONGEST_ERROR = 2000
-UNAVAILABLE = frozenset({429, 502, 503, 504})
+TURNED_AWAY = frozenset({429, 503})
+SERVER_FAILED = 500
 REFUSED = frozenset({401, 403})
 CURSORS = ("next_cursor", "nextCursor", "next_page_token", "nextPageToken", "next")
 
@@ -42,10 +43,13 @@ def result_of(operation: Operation, answer: httpx2.Response, content: bytes, che
 def _failed(operation: Operation, answer: httpx2.Response, text: str, data: Json) -> ToolResult:
     said = f"{answer.status_code} {answer.reason_phrase}".strip()
     detail = f"{said}: {text[:LONGEST_ERROR]}" if text else said
-    if answer.status_code in UNAVAILABLE:
-        later = answer.headers.get("retry-after")
-        return ToolResult(ToolStatus.UNAVAILABLE, detail, data, hint=f"try again after {later} s" if later else None)
-    if answer.status_code >= 500 and operation.effect is not EffectClass.READ:  # noqa: PLR2004 - the server failed
+    later = answer.headers.get("retry-after", "")[:100]
+    hint = f"try again after {later}{' s' if later.isdecimal() else ''}" if later else None
+    if answer.status_code in TURNED_AWAY:
+        return ToolResult(ToolStatus.UNAVAILABLE, detail, data, hint=hint)
+    if answer.status_code >= SERVER_FAILED:
+        if operation.effect is EffectClass.READ:
+            return ToolResult(ToolStatus.UNAVAILABLE, detail, data, hint=hint)
         return ToolResult(ToolStatus.LOST, f"{detail}\nIt is not known whether it took effect.", data)
     hint = "the credentials do not allow this" if answer.status_code in REFUSED else None
     return ToolResult(ToolStatus.ERROR, detail, data, hint=hint)

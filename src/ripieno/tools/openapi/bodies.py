@@ -5,7 +5,7 @@ from typing import Any
 
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.tools.openapi.nodes import members
-from ripieno.tools.openapi.operations import Body, Encoding
+from ripieno.tools.openapi.operations import Body, Encoding, Form
 from ripieno.tools.openapi.references import followed
 from ripieno.tools.openapi.schemas import Schemas
 
@@ -42,20 +42,19 @@ def read_body(document: JsonObject, schemas: Schemas, own: JsonObject) -> ReadBo
         properties["content_type"] = {"enum": list(media_types), "description": note}
     if text := str(whole.get("description") or "").strip():
         properties["body"] = {**properties["body"], "description": text}
-    first = members(content[preferred])
-    body = Body(
-        media_types,
-        required=whole.get("required") is True,
-        encodings={name: _encoding(one) for name, one in members(first.get("encoding")).items()},
-        binary=_binary(document, preferred, first.get("schema")),
-    )
-    return ReadBody(body, properties, names)
+    forms = {kind: _form(document, members(content[kind])) for kind in media_types if is_form(kind)}
+    return ReadBody(Body(media_types, whole.get("required") is True, forms), properties, names)
 
 
 def is_json(media_type: str) -> bool:
     """Whether a body of this type is written as JSON."""
     kind = media_type.partition(";")[0].strip().lower()
     return kind in {"application/json", "*/*", "application/*"} or kind.endswith("+json")
+
+
+def is_form(media_type: str) -> bool:
+    """Whether a body of this type is written field by field."""
+    return media_type.partition(";")[0].strip().lower() in {FORM, MULTIPART}
 
 
 def is_text(media_type: str) -> bool:
@@ -73,36 +72,41 @@ def _preference(media_type: str) -> int:
 def _described(
     document: JsonObject, schemas: Schemas, media_type: str, media: JsonObject, names: set[str]
 ) -> JsonObject:
-    kind = media_type.partition(";")[0].strip().lower()
-    if is_json(kind) or kind in {FORM, MULTIPART}:
-        schema, reached = schemas.convert(media.get("schema"))
-        names |= reached
-        return _with_bytes(document, schema, media.get("schema")) if kind == MULTIPART else schema
-    return {"type": "string"} if is_text(kind) else BYTES
-
-
-def _with_bytes(document: JsonObject, schema: JsonObject, given: Any) -> JsonObject:
-    """Fields that hold files take base64; the schema says so, in place of its reference where it is one."""
-    fields = _binary(document, MULTIPART, given)
-    if not fields or "properties" not in schema:
+    given = media.get("schema")
+    if not is_json(media_type) and not is_form(media_type):
+        return {"type": "string"} if is_text(media_type) else BYTES
+    fields = _binary(document, given) if is_form(media_type) else frozenset[str]()
+    schema, reached = schemas.convert(followed(document, given) if fields else given)
+    names |= reached
+    if not fields:
         return schema
-    changed = {name: BYTES for name in fields if name in schema["properties"]}
-    return {**schema, "properties": {**schema["properties"], **changed}}
+    given_fields = members(members(followed(document, given)).get("properties"))
+    told = {name: _as_bytes(members(followed(document, given_fields[name]))) for name in fields}
+    return {**schema, "properties": {**schema["properties"], **told}}
 
 
-def _binary(document: JsonObject, media_type: str, schema: Any) -> frozenset[str]:
-    kind = media_type.partition(";")[0].strip().lower()
-    if kind not in {FORM, MULTIPART}:
-        return frozenset() if is_json(kind) or is_text(kind) else frozenset({""})
+def _as_bytes(given: JsonObject) -> JsonObject:
+    """Fields that hold files take base64, and the schema says so."""
+    about = str(given.get("description") or "").strip()
+    schema = {**BYTES, "description": f"{about} {BYTES['description']}".strip()}
+    return {"type": "array", "items": schema} if given.get("type") == "array" else schema
+
+
+def _form(document: JsonObject, media: JsonObject) -> Form:
+    encodings = {name: _encoding(one) for name, one in members(media.get("encoding")).items()}
+    return Form(encodings, _binary(document, media.get("schema")))
+
+
+def _binary(document: JsonObject, schema: Any) -> frozenset[str]:
     properties = members(members(followed(document, schema)).get("properties"))
-    return frozenset(name for name, one in properties.items() if _holds_bytes(followed(document, one)))
+    return frozenset(name for name, one in properties.items() if _holds_bytes(document, one))
 
 
-def _holds_bytes(schema: Any) -> bool:
-    one = members(schema)
+def _holds_bytes(document: JsonObject, schema: Any) -> bool:
+    one = members(followed(document, schema))
     if one.get("type") == "array":
-        return _holds_bytes(one.get("items"))
-    return one.get("format") == "binary" or "contentMediaType" in one
+        one = members(followed(document, one.get("items")))
+    return one.get("format") == "binary" or ("contentMediaType" in one and "contentEncoding" not in one)
 
 
 def _encoding(given: Any) -> Encoding:

@@ -4,19 +4,22 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.tools.openapi import styles
 from ripieno.tools.openapi.bodies import FORM, MULTIPART, is_json, is_text
 from ripieno.tools.openapi.nodes import members
-from ripieno.tools.openapi.operations import Body, Encoding, Operation, Parameter
+from ripieno.tools.openapi.operations import Body, Encoding, Form, Operation, Parameter
 
 DEFAULT_ENCODING = Encoding()
+
+_SEPARATORS = re.compile(r"[/\\]")
+_COOKIE = "!#$&'()*+-./:<=>?@[]^_`{|}~"  # what a cookie holds as it is (RFC 6265), but for %
 
 
 @dataclass
@@ -53,6 +56,7 @@ def build(operation: Operation, arguments: JsonObject, base_url: str) -> Prepare
                 path = path.replace(f"{{{parameter.name}}}", _in_path(parameter, value))
             else:
                 _put(prepared, parameter, value)
+    _refuse_climbing(path)
     prepared.url += path if path.startswith("/") else f"/{path}"
     if operation.body is not None and "body" in arguments:
         media_type = str(arguments.get("content_type") or operation.body.media_types[0])
@@ -60,31 +64,17 @@ def build(operation: Operation, arguments: JsonObject, base_url: str) -> Prepare
     return prepared
 
 
-def server_url(servers: tuple[JsonObject, ...], variables: Mapping[str, str]) -> str:
-    """The address of the first server, with its variables filled in. Raises `Invalid`."""
-    if not servers:
-        raise Invalid("the document names no server; give a base_url")
-    server = servers[0]
-    url = str(server["url"])
-    for name, described in members(server.get("variables")).items():
-        value = str(variables.get(name, members(described).get("default", "")))
-        allowed = members(described).get("enum")
-        if isinstance(allowed, list) and value not in allowed:
-            words = ", ".join(str(word) for word in cast("list[Any]", allowed))
-            raise Invalid(f"the server variable {name} must be one of {words}", [Problem(f"/variables/{name}", words)])
-        url = url.replace(f"{{{name}}}", quote(value, safe=":/.-_~"))
-    return url
-
-
 def _in_path(parameter: Parameter, value: Json) -> str:
-    if parameter.media_type is not None:
-        return quote(_json(value), safe="")
-    text = styles.in_path(parameter, value)
-    if text in {"", "."}:
-        raise Invalid(
-            f"{parameter.argument} cannot be {value!r} in a path", [Problem(f"/{parameter.argument}", "is needed")]
-        )
+    text = quote(_json(value), safe="") if parameter.media_type is not None else styles.in_path(parameter, value)
+    if not text:
+        raise Invalid(f"{parameter.argument} cannot be empty", [Problem(f"/{parameter.argument}", "cannot be empty")])
     return text
+
+
+def _refuse_climbing(path: str) -> None:
+    """Servers take `..` for the folder above, some also when it is encoded: an argument must not reach other paths."""
+    if any(part in {".", ".."} for part in _SEPARATORS.split(unquote(path))):
+        raise Invalid("the path cannot have a part that is . or ..", [Problem("", "makes a path with . or .. in it")])
 
 
 def _put(prepared: Prepared, parameter: Parameter, value: Json) -> None:
@@ -97,7 +87,12 @@ def _put(prepared: Prepared, parameter: Parameter, value: Json) -> None:
         if parameter.place == "header":
             prepared.headers[parameter.name] = header_value(parameter.argument, text)
         else:
-            prepared.cookies[parameter.name] = quote(text, safe="")
+            prepared.cookies[parameter.name] = cookie_value(text)
+
+
+def cookie_value(text: str) -> str:
+    """The text as a cookie holds it."""
+    return quote(text, safe=_COOKIE)
 
 
 def header_value(argument: str, text: str) -> str:
@@ -114,19 +109,19 @@ def _write_body(prepared: Prepared, body: Body, media_type: str, value: Json) ->
     if is_json(kind):
         prepared.content = _json(value).encode()
     elif kind == FORM:
-        prepared.content = "&".join(_form_fields(body, members(value))).encode()
+        prepared.content = "&".join(_form_fields(body.forms[media_type], members(value))).encode()
     elif kind == MULTIPART:
-        _write_multipart(prepared, body, members(value))
+        _write_multipart(prepared, body.forms[media_type], members(value))
     elif is_text(kind):
         prepared.content = str(value).encode()
     else:
         prepared.content = _bytes("body", value)
 
 
-def _form_fields(body: Body, value: JsonObject) -> list[str]:
+def _form_fields(form: Form, value: JsonObject) -> list[str]:
     fields: list[str] = []
     for name, one in value.items():
-        encoding = body.encodings.get(name, DEFAULT_ENCODING)
+        encoding = form.encodings.get(name, DEFAULT_ENCODING)
         as_query = Parameter(name, name, "query", encoding.style, encoding.explode)
         if encoding.content_type is not None and is_json(encoding.content_type):
             fields.append(f"{quote(name, safe='[]')}={quote(_json(one), safe='')}")
@@ -135,10 +130,10 @@ def _form_fields(body: Body, value: JsonObject) -> list[str]:
     return fields
 
 
-def _write_multipart(prepared: Prepared, body: Body, value: JsonObject) -> None:
+def _write_multipart(prepared: Prepared, form: Form, value: JsonObject) -> None:
     """RFC 7578: a part a value, lists as several parts of one name. No content can hold the hash of all of it."""
     parts = [
-        _part(body, name, item)
+        _part(form, name, item)
         for name, one in value.items()
         for item in (cast("list[Any]", one) if isinstance(one, list) else [one])
     ]
@@ -148,10 +143,10 @@ def _write_multipart(prepared: Prepared, body: Body, value: JsonObject) -> None:
     prepared.content = b"".join(between + part for part in parts) + f"--{boundary}--\r\n".encode()
 
 
-def _part(body: Body, name: str, value: Json) -> bytes:
-    told = body.encodings.get(name, DEFAULT_ENCODING).content_type
+def _part(form: Form, name: str, value: Json) -> bytes:
+    told = form.encodings.get(name, DEFAULT_ENCODING).content_type
     disposition = f'form-data; name="{_quoted(name)}"'
-    if name in body.binary:
+    if name in form.binary:
         content, kind = _bytes(f"body/{name}", value), told or "application/octet-stream"
         disposition += f'; filename="{_quoted(name)}"'
     elif isinstance(value, dict | list) or (told is not None and is_json(told)):

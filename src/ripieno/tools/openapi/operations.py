@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ripieno.domain.effects import EffectClass
-from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.jsons import JsonObject
 from ripieno.domain.tools import Risk
 
 Place = Literal["path", "query", "header", "cookie"]
@@ -35,16 +35,20 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """The request's body, in the media types that it may have, the preferred one first.
+class Form:
+    """How the fields of a form are written. `binary` names those whose text is base64 of bytes."""
 
-    `binary` names the fields of a form whose text is base64 of bytes; the empty name means the whole body.
-    """
+    encodings: dict[str, Encoding] = field(default_factory=dict[str, Encoding])
+    binary: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The request's body, in the media types that it may have, the preferred one first; those of forms say more."""
 
     media_types: tuple[str, ...]
     required: bool = False
-    encodings: dict[str, Encoding] = field(default_factory=dict[str, Encoding])
-    binary: frozenset[str] = frozenset()
+    forms: dict[str, Form] = field(default_factory=dict[str, Form])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +108,3 @@ class Api:
     schemes: dict[str, SecurityScheme]
     servers: tuple[JsonObject, ...]
     problems: tuple[ImportProblem, ...] = ()
-    extras: dict[str, Json] = field(default_factory=dict[str, Json])

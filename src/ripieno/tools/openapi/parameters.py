@@ -17,6 +17,13 @@ NOT_OURS = frozenset({"accept", "content-type", "authorization"})
 
 IDEMPOTENCY = frozenset({"idempotency-key", "x-idempotency-key"})
 
+TAKEN = frozenset({"body", "content_type"})
+"""Arguments that stand for the body."""
+
+LONGEST = 64
+
+_OTHER = re.compile(r"[^A-Za-z0-9_.-]+")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _IN_PATH = re.compile(r"\{([^{}]+)\}")
 
 
@@ -59,10 +66,12 @@ def read_parameters(
 
 def _one(schemas: Schemas, found: ReadParameters, place: Place, whole: JsonObject) -> Parameter:
     name = str(whole["name"])
+    if place in {"header", "cookie"} and not _TOKEN.fullmatch(name):
+        raise BrokenReference(f"{name[:100]!r} cannot be the name of a {place}")
     media_type, given = _written(whole)
     schema, names = schemas.convert(given)
     found.names |= names
-    argument = name if name not in found.properties and name != "body" else f"{name}_{place}"
+    argument = _argument(name, place, found)
     description = str(whole.get("description") or "").strip()
     found.properties[argument] = {**schema, "description": description} if description else schema
     required = whole.get("required") is True or place == "path"
@@ -79,6 +88,15 @@ def _one(schemas: Schemas, found: ReadParameters, place: Place, whole: JsonObjec
         reserved=whole.get("allowReserved") is True,
         media_type=media_type,
     )
+
+
+def _argument(name: str, place: Place, found: ReadParameters) -> str:
+    """What models call the parameter: providers take letters, digits, `_`, `.` and `-`, at most 64."""
+    plain = _OTHER.sub("_", name).strip("_")[:LONGEST] or place
+    for wish in (plain, f"{plain[: LONGEST - 7]}_{place}"):
+        if wish not in found.properties and wish not in TAKEN:
+            return wish
+    raise BrokenReference(f"two parameters would both be the argument {plain}")
 
 
 def _written(whole: JsonObject) -> tuple[str | None, Any]:

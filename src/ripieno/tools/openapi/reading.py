@@ -42,7 +42,7 @@ def read(document: JsonObject, toolset: str) -> Api:
 
 def _opened(document: JsonObject) -> JsonObject:
     if str(document.get("swagger", "")).startswith("2."):
-        document = swagger.as_openapi(document)
+        document = _told_anew(document)
     version = str(document.get("openapi", ""))
     if not version.startswith(("3.0", "3.1")):
         said = f"its version is {version[:20]!r}" if version else "it names no version"
@@ -52,11 +52,20 @@ def _opened(document: JsonObject) -> JsonObject:
     return document
 
 
+def _told_anew(document: JsonObject) -> JsonObject:
+    try:
+        return swagger.as_openapi(document)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise Invalid(f"the document is not described as Swagger 2.0 says ({type(error).__name__})") from None
+
+
 class _Reader:
     def __init__(self, document: JsonObject, toolset: str) -> None:
         self._document = document
         self._room = naming.room_beside(toolset)
-        self._schemas = Schemas(document, old=str(document["openapi"]).startswith("3.0"))
+        old = str(document["openapi"]).startswith("3.0")
+        self._sent = Schemas(document, old=old, absent="readOnly")
+        self._answered = Schemas(document, old=old, absent="writeOnly")
         self.problems: list[ImportProblem] = []
 
     def operations(self) -> Iterator[Operation]:
@@ -80,8 +89,8 @@ class _Reader:
 
     def _operation(self, path: str, method: str, item: JsonObject) -> Operation:
         own = members(item[method])
-        read = read_parameters(self._document, self._schemas, path, item, own)
-        body = read_body(self._document, self._schemas, own)
+        read = read_parameters(self._document, self._sent, path, item, own)
+        body = read_body(self._document, self._sent, own)
         names = read.names | body.names if body else read.names
         properties = {**read.properties, **(body.properties if body else {})}
         required = [*read.required, *(["body"] if body and body.body.required else [])]
@@ -95,7 +104,7 @@ class _Reader:
             method=method.upper(),
             path=path,
             summary=_summary(own, method, path),
-            input_schema=self._schemas.closed(schema, names),
+            input_schema=self._sent.closed(schema, names),
             response_schemas=self._responses(own),
             effect=effect,
             risk=risk,
@@ -117,8 +126,8 @@ class _Reader:
             whole = members(followed(self._document, response))
             for kind, media in members(whole.get("content")).items():
                 if "json" in kind and "schema" in members(media):
-                    schema, names = self._schemas.convert(media["schema"])
-                    found[str(status).upper()] = self._schemas.closed(schema, names)
+                    schema, names = self._answered.convert(media["schema"])
+                    found[str(status).upper()] = self._answered.closed(schema, names)
                     break
         return found
 
@@ -137,7 +146,7 @@ class _Reader:
 
 
 def _told_apart(operations: list[Operation], room: int) -> list[Operation]:
-    """All that share a name get a mark, so that none changes its name when another comes or goes."""
+    """All that share a name get a mark, so that it does not matter in which order they stand."""
     often = Counter(operation.name for operation in operations)
     return [
         replace(one, name=naming.told_apart(one.name, one.method.lower(), one.path, room))
@@ -158,7 +167,9 @@ def _servers(servers: Any) -> tuple[JsonObject, ...]:
 
 
 def _security(security: Any) -> tuple[dict[str, tuple[str, ...]], ...]:
-    return tuple({name: tuple(items(scopes)) for name, scopes in members(one).items()} for one in items(security))
+    return tuple(
+        {name: tuple(map(str, items(scopes))) for name, scopes in members(one).items()} for one in items(security)
+    )
 
 
 def _scheme(name: str, scheme: JsonObject) -> SecurityScheme:

@@ -34,7 +34,7 @@ def target(document: JsonObject, reference: str) -> Any:
     node: Any = document
     for part in parts(reference):
         try:
-            node = cast("list[Any]", node)[int(part)] if isinstance(node, list) else members(node)[part]
+            node = cast("list[Any]", node)[_index(part)] if isinstance(node, list) else members(node)[part]
         except (KeyError, IndexError, ValueError):
             raise BrokenReference(f"there is nothing at {reference[:200]!r}") from None
     return node
@@ -44,3 +44,9 @@ def parts(reference: str) -> list[str]:
     """The keys of a local reference (RFC 6901 in a URI fragment)."""
     pointer = unquote(reference.removeprefix("#")).removeprefix("/")
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")] if pointer else []
+
+
+def _index(part: str) -> int:
+    if not part.isdecimal():
+        raise ValueError(part)
+    return int(part)

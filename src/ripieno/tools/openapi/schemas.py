@@ -9,12 +9,15 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from ripieno.domain.jsons import JsonObject
+from ripieno.tools.openapi import keywords
+from ripieno.tools.openapi.nodes import members
 from ripieno.tools.openapi.references import BrokenReference, followed, parts, target
 
 COMPONENTS = "#/components/schemas/"
 
 DROPPED = frozenset(
-    {"example", "examples", "externalDocs", "xml", "discriminator", "deprecated", "$schema", "$id", "id"}
+    {"example", "examples", "externalDocs", "xml", "discriminator", "deprecated", "definitions"}
+    | {"$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$vocabulary", "$comment"}
 )
 """Members that say nothing about which values are valid, or (ids) would change what references mean."""
 
@@ -24,11 +27,16 @@ OF_ONE = frozenset({"items", "additionalProperties", "not", "if", "then", "else"
 
 
 class Schemas:
-    """The schemas of one document. `old` says that it is written for OpenAPI 3.0, whose dialect is its own."""
+    """The schemas of one document. `old` says that it is written for OpenAPI 3.0, whose dialect is its own.
 
-    def __init__(self, document: JsonObject, *, old: bool) -> None:
+    `absent` is `readOnly` for what is sent and `writeOnly` for what is answered: properties that say so need not be
+    there.
+    """
+
+    def __init__(self, document: JsonObject, *, old: bool, absent: str) -> None:
         self._document = document
         self._old = old
+        self._absent = absent
         self._converted: dict[str, JsonObject] = {}
         self._reached: dict[str, set[str]] = {}
 
@@ -78,9 +86,15 @@ class Schemas:
             return {"$ref": f"#/$defs/{_escaped(name)}", **(beside if not self._old else {})}
         new: JsonObject = {}
         for key, value in given.items():
-            if key not in DROPPED and not key.startswith("x-"):
+            if key not in DROPPED and not key.startswith("x-") and keywords.usable(key, value):
                 new[key] = self._member(key, value, names)
+        if "required" in new:
+            new["required"] = [name for name in new["required"] if not self._is_absent(given, name)]
         return _modern(new) if self._old else new
+
+    def _is_absent(self, given: Mapping[str, Any], name: str) -> bool:
+        one = members(followed(self._document, members(given.get("properties")).get(name)))
+        return one.get(self._absent) is True
 
     def _member(self, key: str, value: Any, names: set[str]) -> Any:
         if key in OF_SCHEMAS and isinstance(value, Mapping):
@@ -104,14 +118,12 @@ def _modern(schema: JsonObject) -> JsonObject:
 
 
 def _with_null(schema: JsonObject) -> JsonObject:
-    kind = schema.get("type")
-    if isinstance(kind, str):
-        schema = {**schema, "type": [kind, "null"]}
-        if isinstance(schema.get("enum"), list) and None not in schema["enum"]:
-            schema["enum"] = [*schema["enum"], None]
-        return schema
-    if any(key in schema for key in ("allOf", "anyOf", "oneOf", "$ref")):
+    if any(key in schema for key in ("allOf", "anyOf", "oneOf", "not", "$ref")):
         return {"anyOf": [schema, {"type": "null"}]}
+    if isinstance(schema.get("type"), str):
+        schema = {**schema, "type": [schema["type"], "null"]}
+    if isinstance(schema.get("enum"), list) and None not in schema["enum"]:
+        schema = {**schema, "enum": [*schema["enum"], None]}
     return schema
 
 

@@ -17,8 +17,8 @@ DELIMITERS = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C", "sim
 
 
 def in_path(parameter: Parameter, value: Json) -> str:
-    """What stands in the path in place of the parameter. A value can't be `..`, nor bring a slash of its own."""
-    safe = RESERVED.replace("/", "").replace("?", "").replace("#", "") if parameter.reserved else ""
+    """What stands in the path in place of the parameter. A value brings no slash of its own."""
+    safe = _reserved(parameter, "/?#")
     pairs, name = _pairs(value), quote(parameter.name, safe="")
     if parameter.style == "label":
         return "." + _joined(parameter, value, safe, "." if parameter.explode else ",")
@@ -27,20 +27,21 @@ def in_path(parameter: Parameter, value: Json) -> str:
             return "".join(f";{quote(key, safe='')}={quote(text, safe=safe)}" for key, text in pairs)
         if parameter.explode and isinstance(value, list):
             return "".join(f";{name}={quote(text, safe=safe)}" for _, text in pairs)
-        return f";{name}={_joined(parameter, value, safe, ',')}"
-    return _joined(parameter, value, safe, ",").replace("..", "%2E%2E")
+        text = _joined(parameter, value, safe, ",")
+        return f";{name}={text}" if text else f";{name}"
+    return _joined(parameter, value, safe, ",")
 
 
 def in_query(parameter: Parameter, value: Json) -> list[str]:
     """The `name=value` parts of the query, encoded."""
-    safe = RESERVED.replace("#", "").replace("&", "").replace("+", "") if parameter.reserved else ""
+    safe = _reserved(parameter, "#&+")
     return [f"{quote(name, safe='[]')}={text}" for name, text in form_parts(parameter, value, safe)]
 
 
 def form_parts(parameter: Parameter, value: Json, safe: str = "") -> list[tuple[str, str]]:
     """Names, as they are, and values, encoded."""
     name = parameter.name
-    if value is None:
+    if value is None or value in ([], {}):
         return []
     if parameter.style == "deepObject" and isinstance(value, Mapping):
         return [(path, quote(text, safe=safe)) for path, text in _deep(name, value)]
@@ -65,6 +66,10 @@ def text_of(value: Json) -> str:
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _reserved(parameter: Parameter, but: str) -> str:
+    return "".join(letter for letter in RESERVED if letter not in but) if parameter.reserved else ""
 
 
 def _joined(parameter: Parameter, value: Json, safe: str, delimiter: str) -> str:

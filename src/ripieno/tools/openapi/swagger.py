@@ -28,6 +28,9 @@ TOLD_ANEW = frozenset({"parameters", "consumes", "produces", "schemes", "respons
 NO_SCHEMA = frozenset({"name", "in", "description", "required", "collectionFormat", "allowEmptyValue"})
 """Members of a parameter that are not its type."""
 
+UNREADABLE: JsonObject = {"parameters": [{}]}
+"""An operation of which the reader says that it is not described as it should be."""
+
 FLOWS = {"application": "clientCredentials", "accessCode": "authorizationCode"}
 
 
@@ -76,8 +79,14 @@ class _Converter:
         new: JsonObject = {"parameters": shared.plain}
         for method in METHODS:
             if method in item:
-                new[method] = self._operation(members(item[method]), shared)
+                new[method] = self._told(members(item[method]), shared)
         return new
+
+    def _told(self, old: JsonObject, shared: "_Split") -> JsonObject:
+        try:
+            return self._operation(old, shared)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return UNREADABLE
 
     def _operation(self, old: JsonObject, shared: "_Split") -> JsonObject:
         own = self._split(old.get("parameters"))
