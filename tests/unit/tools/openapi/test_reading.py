@@ -140,11 +140,11 @@ def test_arguments_that_ask_for_another_page_are_known():
 
 def spots(node: Json) -> list[tuple[Json, Any]]:
     """Every place of a document: the object or list, and the key or index."""
-    keys: list[Any] = []
-    if isinstance(node, dict | list):
-        within = cast("dict[str, Any] | list[Any]", node)
-        keys = list(within) if isinstance(within, dict) else list(range(len(within)))
-    return [(node, key) for key in keys] + [spot for key in keys for spot in spots(node[key])]
+    if not isinstance(node, dict | list):
+        return []
+    within = cast("dict[Any, Any] | list[Any]", node)
+    keys: list[Any] = list(within) if isinstance(within, dict) else list(range(len(within)))
+    return [(within, key) for key in keys] + [spot for key in keys for spot in spots(within[key])]
 
 
 ODD: tuple[Json, ...] = (
