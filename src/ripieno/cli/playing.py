@@ -21,7 +21,7 @@ def played(run_id: str, where: Where, own: Settings) -> Plan:
         while waiting:
             run: JsonObject = await api.get(f"/v1/runs/{waiting.pop(0)}")
             entries = await _all(api, f"/v1/runs/{run['id']}/entries", "after")
-            family.append(Journal(run["id"], run["agent"], run["status"], entries))
+            family.append(Journal(run["id"], run["target"], run["status"], entries))
             waiting += [child["id"] for child in await _all(api, "/v1/runs", "cursor", parent_id=run["id"])]
         return Exit.COMPLETED
 

@@ -156,7 +156,12 @@ async def test_rollback_with_a_preview():
         (action,) = (await door.get(f"/v1/runs/{run['id']}/actions"))["data"]
         assert (action["tool"], action["state"]) == ("shop.pay", "compensated")
         shown = await door.get(f"/v1/runs/{undo['id']}")
-        assert (shown["kind"], shown["agent"]) == ("rollback", run["id"])
+        assert (shown["kind"], shown["target"], shown["agent"]) == ("rollback", run["id"], None)
+        listed = (await door.get("/v1/runs"))["data"]
+        assert [(one["kind"], one["target"], one["agent"]) for one in listed] == [
+            ("rollback", run["id"], None),
+            ("agent", run["agent"], run["agent"]),
+        ]
         for view in ("tasks", "timeline", "messages", "logs", "events", "actions"):
             assert (await door.get(f"/v1/runs/{undo['id']}/{view}"))["data"]
 

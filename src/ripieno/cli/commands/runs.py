@@ -48,7 +48,8 @@ def runs(
         rows: list[list[str | Text]] = []
         for item in found:
             age = wording.duration((now - wording.moment(item["created_at"])).total_seconds())
-            rows.append([item["id"], _status(item, waiting), item["agent"], age, wording.one_line(item["goal"], 300)])
+            who = item["agent"] or item["kind"]
+            rows.append([item["id"], _status(item, waiting), who, age, wording.one_line(item["goal"], 300)])
         print_table(COLUMNS, rows, "no runs yet; start one with: ripieno run GOAL")
         return Exit.COMPLETED
 

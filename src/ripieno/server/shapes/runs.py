@@ -169,12 +169,17 @@ def _outline(task: TaskDetail) -> JsonObject:
 
 
 class RunAnswer(Shape):
-    """How a run stands: the answer to everything that starts or changes one."""
+    """How a run stands: the answer to everything that starts or changes one.
+
+    `target` is what it runs: the agent, which is also in `agent`, the tool that is called, or the run that is undone.
+    """
 
     id: str
     run_id: str
     session_id: str
-    agent: str
+    kind: RunKind
+    target: str
+    agent: str | None
     status: RunStatus
     exit_reason: ExitReason | None
     waiting_for: tuple[WaitingFor | WaitingForHalt, ...]
@@ -193,7 +198,6 @@ class RunAnswer(Shape):
 class RunSummary(RunAnswer):
     """A run in a list."""
 
-    kind: RunKind
     agent_version: str
     goal: str
     usage: UsageView
@@ -293,6 +297,9 @@ def output_of(result: RunResult | None) -> Json:
     return result.value if result.value is not None else (result.answer or None)
 
 
+OF_AGENTS = frozenset({RunKind.AGENT, RunKind.TEAM})
+
+
 def _standing(run: Run, waiting_for: Sequence[Interrupt], halt: Halt | None) -> JsonObject:
     result = run.result
     error = result.error if result else None
@@ -300,7 +307,9 @@ def _standing(run: Run, waiting_for: Sequence[Interrupt], halt: Halt | None) -> 
         "id": run.id,
         "run_id": run.id,
         "session_id": run.session_id,
-        "agent": run.target,
+        "kind": run.kind,
+        "target": run.target,
+        "agent": run.target if run.kind in OF_AGENTS else None,
         "status": run.status,
         "exit_reason": run.exit_reason,
         "queued_behind": run.after_id,
@@ -314,7 +323,6 @@ def _standing(run: Run, waiting_for: Sequence[Interrupt], halt: Halt | None) -> 
 
 def _row(run: Run) -> JsonObject:
     return {
-        "kind": run.kind,
         "agent_version": run.target_version,
         "goal": run.input.goal,
         "parent_id": run.parent_id,
