@@ -127,7 +127,7 @@ class IntentRefused(Conflict):
 
 
 class RunActive(Conflict):
-    """The run, or one below it or a rollback of it, has not ended; `active_ids` lists which."""
+    """The run, or one below it or a rollback of it, has not ended; `active` lists which."""
 
     code = "run_active"
 
@@ -225,13 +225,13 @@ class InterruptExpired(Conflict):
 
 
 class WhichInterrupt(Conflict):
-    """The run has no open interrupt, or several: `open_ids` lists them."""
+    """What was meant is not clear: the run asks nothing of this kind now, or several things; `open` lists them."""
 
     code = "which_interrupt"
 
-    def __init__(self, run_id: str, open_ids: Sequence[str]) -> None:
-        what = f"several open interrupts ({', '.join(open_ids)}); name one" if open_ids else "no open interrupt"
-        super().__init__(f"run {run_id} has {what}")
+    def __init__(self, run_id: str, open_ids: Sequence[str], kind: str = "interrupt") -> None:
+        several = f"asks several things ({', '.join(open_ids)}); name one"
+        super().__init__(f"run {run_id} {several if open_ids else f'has no open {kind} now'}")
         self.run_id = run_id
         self.open_ids = tuple(open_ids)
 

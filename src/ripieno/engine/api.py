@@ -202,7 +202,7 @@ class Engine:
         which = InterruptFilter(kind, InterruptStatus.PENDING, run_id)
         found = await self._around.records.interrupts(tenant, which, limit=PAGE)
         if len(found) != 1:
-            raise WhichInterrupt(run_id, [interrupt.id for interrupt in found])
+            raise WhichInterrupt(run_id, [interrupt.id for interrupt in found], kind or "interrupt")
         return found[0]
 
     # -- tools and agents ----------------------------------------------------------------------------------------

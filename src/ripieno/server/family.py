@@ -40,7 +40,7 @@ async def the_open_one(services: Services, run: Run, interrupt_id: str | None, k
         named = next((interrupt for interrupt in found if interrupt.id == interrupt_id), None)
         return named or await services.engine.open_interrupt(run.tenant, run.id, interrupt_id, kind)
     if len(found) != 1:
-        raise WhichInterrupt(run.id, [interrupt.id for interrupt in found])
+        raise WhichInterrupt(run.id, [interrupt.id for interrupt in found], kind)
     return found[0]
 
 

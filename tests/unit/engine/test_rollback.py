@@ -176,6 +176,12 @@ async def test_people_are_asked_about_compensations_too(make: Make):
     assert await states(bench, run) == [EffectState.DONE] * 2
 
 
+async def test_terms_of_an_approval_hold_for_the_compensation(make: Make):
+    bench, run = await paid(make, approvals=[{"tool": "shop.refund", "required": 2}, "mail.*"])
+    asked = await bench.asked(await rollback(bench, run))
+    assert (asked.request["tool"], asked.terms.required) == ("shop.refund", 2)
+
+
 async def test_what_nobody_knows_must_be_settled_first(make: Make, gate_tool: Any):
     tool, begun, _ = gate_tool(compensate=Compensation("shop.refund"), **IRREVERSIBLE)
     bench = await make([calls(("shop.pay", {"eur": 1})), says("Paid.")], {**SHOP, "shop.pay": tool})

@@ -28,6 +28,17 @@ async def test_a_budget_is_set_shown_and_removed():
         assert (await door.get("/v1/budgets"))["data"] == []
 
 
+async def test_limits_may_stand_beside_the_scope():
+    async with open_door(works=False) as door:
+        beside = {"scope": "tenant", "window": "month", "usd": 200, "effects": 0}
+        put = await door.client.put("/v1/budgets", json=beside)
+        assert (put.status_code, put.json()["limits"]) == (200, {"usd": 200, "effects": 0})
+        for wrong, pointer in (({"usd": -1}, "/limits/usd"), ({"euros": 3}, "/euros"), ({**DAILY, "usd": 3}, "/usd")):
+            refused = await door.client.put("/v1/budgets", json={"scope": "tenant", **wrong})
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer)
+        assert (await door.client.put("/v1/budgets", json=[1])).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [

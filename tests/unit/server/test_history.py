@@ -74,6 +74,9 @@ async def test_retry_of_a_run_that_goes_on():
 async def test_fork_and_diff():
     async with open_door(PAYS) as door:
         run = await door.post("/v1/runs?wait=20", {"goal": "pay"})
+        for nowhere in (-1, "", [], True, None):
+            refused = await door.post(f"/v1/runs/{run['id']}/fork", {"from": nowhere}, 422)
+            assert [problem["pointer"] for problem in refused["errors"]] == ["/from"]
         body = {"from": "g1/turn/1/call/0", "model": "other", "context": {"a": 1}, "constraints": {"max_turns": 3}}
         headers = {"Idempotency-Key": "k1"}
         fork = await door.post(f"/v1/runs/{run['id']}/fork", body, 201, headers=headers)
@@ -150,6 +153,7 @@ async def test_rollback_with_a_preview():
             "cannot": [],
             "unknown": [],
         }
+        assert await door.post(f"{path}?preview=true", None) == plan
         undo = await door.post(f"{path}?wait=20", {}, 201)
         assert (undo["status"], undo["answer"]) == ("completed", "1 of 1 effects undone")
         assert (await door.post(path, {}, 201))["id"] == undo["id"]

@@ -45,6 +45,15 @@ async def test_who_waits_gets_the_message_when_it_comes():
         assert [each["body"] for each in (await waiting)["data"]] == ["hello"]
 
 
+async def test_a_run_shows_what_it_waits_for():
+    async with open_door(WAITS, agents=AGENTS) as door:
+        run = await door.post("/v1/runs", {"goal": "go", "agent": "clerk"}, 201)
+        shown = await door.until(run["id"], "waiting")
+        assert shown["waiting_for"] == [{"kind": "event", "run_id": run["id"], "topic": "paid", "until": None}]
+        await door.post(f"/v1/runs/{run['id']}/signal", {"topic": "paid"}, 202)
+        assert (await door.until(run["id"], "completed"))["waiting_for"] == []
+
+
 async def test_a_message_that_was_read_is_acknowledged_once():
     async with open_door(works=False, agents=AGENTS) as door:
         sent = await door.post("/v1/messages", {"to": "clerk", "body": "hello"}, 201)

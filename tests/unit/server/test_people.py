@@ -72,6 +72,9 @@ async def test_several_open_approvals_must_be_named():
         open_ids = [asked["interrupt_id"] for asked in run["waiting_for"]]
         problem = await door.post(f"/v1/runs/{run['id']}/approve", {"approved": True}, 409)
         assert (problem["code"], sorted(problem["open"])) == ("which_interrupt", sorted(open_ids))
+        other = await door.post(f"/v1/runs/{run['id']}/answer", {"answer": "yes"}, 409)
+        assert (other["code"], other["open"]) == ("which_interrupt", [])
+        assert other["detail"] == f"run {run['id']} has no open question now"
         left = await door.post(f"/v1/runs/{run['id']}/approve", {"approved": True, "interrupt_id": open_ids[0]})
         assert [asked["interrupt_id"] for asked in left["waiting_for"]] == open_ids[1:]
         await door.post(f"/v1/runs/{run['id']}/approve", {"approved": True})

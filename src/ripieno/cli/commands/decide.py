@@ -13,7 +13,7 @@ from ripieno.cli.connection import Where
 from ripieno.cli.exits import Exit, Stop
 from ripieno.cli.naming import run_named
 from ripieno.cli.wording import arguments as shortly
-from ripieno.domain import halts, ids
+from ripieno.domain import ids
 from ripieno.domain.interrupts import ALLOWED_DECISIONS, InterruptKind
 from ripieno.domain.jsons import Json, JsonObject
 
@@ -98,7 +98,7 @@ async def asked_by(api: Api, name: str) -> JsonObject:
         found: JsonObject = await api.get(f"/v1/interrupts/{name}")
         return {**found, "interrupt_id": name}
     run = await run_named(api, name)
-    waiting: list[JsonObject] = [item for item in run["waiting_for"] if item["kind"] != halts.WAIT]
+    waiting: list[JsonObject] = [item for item in run["waiting_for"] if "interrupt_id" in item]
     if not waiting:
         raise Stop(Exit.FAILED, "which_interrupt", f"run {run['id']} asks nothing now; it is {run['status']}")
     if len(waiting) > 1:

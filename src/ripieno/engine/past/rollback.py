@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from ripieno.domain import ids, jsons
 from ripieno.domain.agents import AgentDefinition
+from ripieno.domain.approvals import ApprovalRule
 from ripieno.domain.effects import Effect, EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import CannotBeUndone, EffectsUnknown, NothingToUndo, RunActive
@@ -252,10 +253,11 @@ class Rollbacks:
 
     async def _start(self, run: Run, family: Sequence[Run], plan: Plan, wish: RollbackWish) -> JsonObject:
         """The first entry. People are asked about whatever one of the agents asks about."""
-        approvals: dict[str, None] = {}
+        approvals: dict[str | ApprovalRule, None] = {}
         for one in family:
             pinned = _pinned(await self._archive.entries(one))
-            approvals |= dict.fromkeys(pinned["definition"]["approvals"] if pinned else ())
+            if pinned:
+                approvals |= dict.fromkeys(AgentDefinition.model_validate(pinned["definition"]).approvals)
         definition = AgentDefinition(name="rollback", approvals=tuple(approvals))
         return {
             "definition": definition.model_dump(mode="json"),

@@ -1,8 +1,9 @@
 """A run's past: retry, fork, undo, compare."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from ripieno.domain.interrupts import Interrupt
 from ripieno.domain.runs import TERMINAL
@@ -12,6 +13,8 @@ from ripieno.server.idempotency import IdempotentRoute, StartingRoute, reserved_
 from ripieno.server.services import Caller, Served
 from ripieno.server.shapes.history import DiffView, ForkRequest, RetryRequest, RollbackRequest, UndoPlan
 from ripieno.server.shapes.runs import RunAnswer
+
+Look = Annotated[bool, Query(description="Only say what would be undone, as with `dry_run` in the body.")]
 
 starters = APIRouter(tags=["history"], route_class=StartingRoute)
 router = APIRouter(tags=["history"], route_class=IdempotentRoute)
@@ -49,11 +52,17 @@ async def fork_run(
     responses={200: {"model": UndoPlan, "description": "What would be undone"}},
 )
 async def rollback_run(
-    run_id: str, services: Served, principal: Caller, body: RollbackRequest | None = None, wait: Wait = None
+    run_id: str,
+    services: Served,
+    principal: Caller,
+    body: RollbackRequest | None = None,
+    *,
+    preview: Look = False,
+    wait: Wait = None,
 ) -> Response:
     """Undo what an ended run and the runs below it did, newest first: in a run of its own, which is the answer."""
     body = body or RollbackRequest()
-    if body.dry_run:
+    if body.dry_run or preview:
         return answers.json(UndoPlan.of(run_id, await services.past.undoing(principal, run_id, body.wish())))
     run = await services.past.rollback(principal, run_id, body.wish())
     asked: Sequence[Interrupt] = ()

@@ -1,7 +1,7 @@
 """Budgets and usage as the API takes and shows them: dollars, tokens, seconds, effects."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,7 +27,10 @@ class LimitsRequest(BaseModel):
 
 
 class BudgetRequest(BaseModel):
-    """Set the budget of a scope: `tenant`, `agent:NAME`, `user:ID` or `session:ID`."""
+    """Set the budget of a scope: `tenant`, `agent:NAME`, `user:ID` or `session:ID`.
+
+    The limits may also stand beside the scope: `{"scope": "tenant", "window": "month", "usd": 200}`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +39,15 @@ class BudgetRequest(BaseModel):
     limits: LimitsRequest
     on_exceeded: OnExceeded = OnExceeded.STOP
     warn_at: float = Field(default=0.8, gt=0, le=1, description="The share of a limit from which to warn.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_beside(cls, given: object) -> object:
+        if not isinstance(given, dict) or "limits" in given:
+            return cast("object", given)
+        said = cast("JsonObject", given)
+        beside = {name: said[name] for name in LimitsRequest.model_fields if name in said}
+        return {**{name: value for name, value in said.items() if name not in beside}, "limits": beside}
 
     @model_validator(mode="after")
     def _limits_something(self) -> "BudgetRequest":

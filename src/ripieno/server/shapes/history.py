@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from ripieno.domain.effects import EffectClass, EffectState
 from ripieno.domain.errors import Problem
@@ -16,7 +16,18 @@ from ripieno.server.errors import ServerProblem
 from ripieno.server.shapes.requests import Body, Constraints, Name, goal_in
 from ripieno.server.shapes.runs import Shape
 
-Point = Annotated[int, Field(ge=0, le=2**53)] | Annotated[str, Field(min_length=1, max_length=500)]
+
+def _place(point: object) -> object:
+    number = isinstance(point, int) and not isinstance(point, bool) and 0 <= point <= LAST
+    if number or (isinstance(point, str) and 0 < len(point) <= LONGEST_KEY):
+        return point
+    msg = "give an entry's number, or its key"
+    raise ValueError(msg)
+
+
+LAST, LONGEST_KEY = 2**53, 500
+
+Point = Annotated[int | str, BeforeValidator(_place)]
 """A place in a journal: an entry's number, or its key."""
 
 Reason = Annotated[str, Field(max_length=2000)]

@@ -108,6 +108,26 @@ class WaitingForHalt(Shape):
         ]
 
 
+class WaitingForWorld(Shape):
+    """What a run waits for without asking anybody: time, a signal about a topic, or a message."""
+
+    kind: Literal["timer", "event", "message"]
+    run_id: str
+    topic: str | None = None
+    until: datetime | None = None
+
+    @classmethod
+    def all_of(cls, run: Run) -> "list[WaitingForWorld]":
+        """All that it waits for."""
+        if run.status is not RunStatus.WAITING:
+            return []
+        return [
+            cls(kind=wait["for"], run_id=run.id, topic=wait.get("topic"), until=wait.get("until"))
+            for wait in run.waits
+            if wait.get("for") in {"timer", "event", "message"}
+        ]
+
+
 class Links(Shape):
     """Where to go from a run."""
 
@@ -182,7 +202,7 @@ class RunAnswer(Shape):
     agent: str | None
     status: RunStatus
     exit_reason: ExitReason | None
-    waiting_for: tuple[WaitingFor | WaitingForHalt, ...]
+    waiting_for: tuple[WaitingFor | WaitingForHalt | WaitingForWorld, ...]
     queued_behind: str | None = Field(description="The run of its session that must end before this one begins.")
     answer: str | None
     output: Json
@@ -313,7 +333,11 @@ def _standing(run: Run, waiting_for: Sequence[Interrupt], halt: Halt | None) -> 
         "status": run.status,
         "exit_reason": run.exit_reason,
         "queued_behind": run.after_id,
-        "waiting_for": (*map(WaitingFor.of, waiting_for), *WaitingForHalt.all_of(run, halt)),
+        "waiting_for": (
+            *map(WaitingFor.of, waiting_for),
+            *WaitingForHalt.all_of(run, halt),
+            *WaitingForWorld.all_of(run),
+        ),
         "answer": result.answer if result else None,
         "output": output_of(result),
         "error": ErrorView(code=error.code, detail=error.detail) if error else None,
