@@ -1,8 +1,7 @@
 """Settings in, running platform out. The map of the program: every ring and every port is put together here."""
 
 import asyncio
-import gc
-import signal
+import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -408,21 +407,22 @@ def _access(settings: Settings) -> StaticAccess:
 
 
 @asynccontextmanager
-async def serving_platform(settings: Settings, extras: Extras | None = None) -> AsyncGenerator[tuple[str, Platform]]:
+async def serving_platform(
+    settings: Settings, extras: Extras | None = None, listener: socket.socket | None = None
+) -> AsyncGenerator[tuple[str, Platform]]:
     """The platform with its HTTP door open: its URL, and the platform behind it.
 
     Raises:
         StoreBusy, Invalid: See `opened`; `Invalid` also for an address that is insecure or cannot be had.
     """
     refuse_insecure(settings.host, settings.auth.mode, has_key=settings.auth.has_key)
-    listener = bind(settings.host, settings.port)
-    with listener:
+    with listener or bind(settings.host, settings.port) as bound:
         async with opened(settings, extras) as platform:
             door = services(platform, settings)
-            async with serving(create_app(door), listener, settings.worker.drain_seconds):
-                platform.announce(url_of(listener))
+            async with serving(create_app(door), bound, settings.worker.drain_seconds):
+                platform.announce(url_of(bound))
                 try:
-                    yield url_of(listener), platform
+                    yield url_of(bound), platform
                 finally:
                     door.stopping.set()
                     platform.worker.stop()
@@ -434,39 +434,6 @@ async def served(settings: Settings, *, work: bool) -> AsyncGenerator[str]:
     own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
     async with serving_platform(own, Extras(work=work, ticks=False)) as (url, _):
         yield url
-
-
-async def serve(settings: Settings, ready: Callable[[str, Platform], Coroutine[None, None, None]]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Raises as `opened`."""
-    stop = _asked_to_stop()
-    async with serving_platform(settings) as (url, platform):
-        gc.freeze()  # what is loaded by now stays; looking through it again and again took a tenth of the time
-        await ready(url, platform)
-        await stop.wait()
-
-
-async def work(settings: Settings, ready: Callable[[Platform], Coroutine[None, None, None]]) -> None:
-    """The same for a process that only works or schedules: it opens no door. Raises as `opened`."""
-    stop = _asked_to_stop()
-    async with opened(settings) as platform:
-        gc.freeze()  # what is loaded by now stays; looking through it again and again took a tenth of the time
-        await ready(platform)
-        await stop.wait()
-
-
-def _asked_to_stop() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second has its usual effect again."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def on_signal() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    return stop
 
 
 @asynccontextmanager

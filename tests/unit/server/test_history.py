@@ -5,7 +5,7 @@ from typing import Any
 
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import ModelRefused
-from ripieno.domain.jsons import JsonObject
+from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.messages import ModelRequest, Reply
 from ripieno.domain.tools import Compensation
 from ripieno.testing.recording_tools import Scripted
@@ -74,7 +74,8 @@ async def test_retry_of_a_run_that_goes_on():
 async def test_fork_and_diff():
     async with open_door(PAYS) as door:
         run = await door.post("/v1/runs?wait=20", {"goal": "pay"})
-        for nowhere in (-1, "", [], True, None):
+        nowheres: tuple[Json, ...] = (-1, "", [], True, None)
+        for nowhere in nowheres:
             refused = await door.post(f"/v1/runs/{run['id']}/fork", {"from": nowhere}, 422)
             assert [problem["pointer"] for problem in refused["errors"]] == ["/from"]
         body = {"from": "g1/turn/1/call/0", "model": "other", "context": {"a": 1}, "constraints": {"max_turns": 3}}

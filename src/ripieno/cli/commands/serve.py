@@ -64,7 +64,7 @@ def worker(
 
 def carry_out(own: Settings) -> None:
     """Be what the settings say until a signal comes."""
-    from ripieno import bootstrap  # noqa: PLC0415 - heavy, and not needed for --help
+    from ripieno import process  # noqa: PLC0415 - heavy, and not needed for --help
 
     logs.configure(own.log.level, own.log.format)
 
@@ -77,9 +77,9 @@ def carry_out(own: Settings) -> None:
         print_line(f"Ripieno {__version__} {what} of {place(own)}  (Ctrl-C stops it)")
 
     if own.role in {Role.WORKER, Role.SCHEDULER}:
-        asyncio.run(bootstrap.work(own, at_work))
+        asyncio.run(process.work(own, at_work))
     else:
-        asyncio.run(bootstrap.serve(own, open_for_all))
+        asyncio.run(process.serve(own, open_for_all))
 
 
 def place(own: Settings) -> str:

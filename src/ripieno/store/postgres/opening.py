@@ -108,13 +108,14 @@ async def open_postgres(
     Raises:
         Invalid: The URL or the credentials are wrong, the database does not exist, or its schema is not this version's.
     """
-    await _wait_for(url)
+    await wait_for(url)
     store = PostgresStore(url, clock, times or LeaseTimes(), now or _of_the_server, dispatch)
     await store.open()
     return store
 
 
-async def _wait_for(url: str) -> None:
+async def wait_for(url: str) -> None:
+    """Return when the server answers; a line in the log for each try. Raises as `open_postgres`."""
     pauses = Pauses()
     while True:
         try:
