@@ -10,6 +10,7 @@ from ripieno.engine.performers.own_tools import RESERVED
 from ripieno.models.broken import BrokenModel
 from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
+from ripieno.models.prompted import PromptedModel
 from ripieno.models.providers.anthropic.model import AnthropicModel
 from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.models.providers.ollama.model import OllamaModel
@@ -46,7 +47,7 @@ def price_list(settings: Settings) -> PriceList:
 async def ringed_models(
     settings: Settings, prices: PriceList, clock: Clock, breakers: Breakers, stack: AsyncExitStack
 ) -> Model:
-    """directory(priced(broken(retried(provider)))) for each provider that has credentials."""
+    """directory(priced(prompted(broken(retried(provider))))) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
     for name, server in settings.providers.items():
         url = httpx2.URL(server.base_url)
@@ -55,7 +56,8 @@ async def ringed_models(
         client = await stack.enter_async_context(guarded_client(policy))
         key = server.api_key.get_secret_value() if server.api_key else "none"
         retried = RetriedModel(PROVIDERS[name](client, key, server.base_url), clock, settings.models.attempts)
-        providers[name] = PricedModel(BrokenModel(retried, breakers), prices.cost_usd)
+        prompted = PromptedModel(BrokenModel(retried, breakers), settings.models.prompted, clock)
+        providers[name] = PricedModel(prompted, prices.cost_usd)
     return ModelDirectory(providers)
 
 

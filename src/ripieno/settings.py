@@ -238,13 +238,15 @@ class ModelSettings(_Section):
     """Calls to models. `default` is `provider:model` or `offline`; unset, the first provider with credentials.
 
     `prices` go before the list prices: `"openai:mine" = {input = 0.5, output = 1.5}`. A model that has neither cannot
-    be called under a budget in dollars.
+    be called under a budget in dollars. `prompted` are models that cannot call tools and do it in words instead, as
+    patterns: `["ollama:gemma*"]`.
     """
 
     default: str | None = None
     timeout_seconds: float = Field(default=120.0, gt=0)
     attempts: int = Field(default=4, ge=1, le=20)
     prices: dict[str, PriceSettings] = Field(default_factory=dict[str, PriceSettings])
+    prompted: tuple[str, ...] = ()
 
 
 class RunBudgetSettings(_Section):

@@ -6,8 +6,11 @@ import httpx2
 import openai
 import pytest
 
+from ripieno.clock import SystemClock
 from ripieno.domain.errors import ModelRefused
 from ripieno.domain.messages import ModelRequest, Reply, UserMessage
+from ripieno.domain.tools import ToolCall, ToolSpec
+from ripieno.models.prompted import PromptedModel
 from ripieno.models.providers.ollama import OllamaModel
 from tests.wire.ollama_server import OllamaServer
 from tests.wire.script import says
@@ -51,3 +54,18 @@ async def test_a_model_that_was_not_pulled_is_named(http: httpx2.AsyncClient):
     async with OllamaServer() as server:
         with pytest.raises(ModelRefused, match='404: model "other" not found, try pulling it first'):
             _ = [event async for event in OllamaModel(http, "", server.url).stream(request)]
+
+
+async def test_a_model_without_tools_of_its_own_calls_them_in_words(http: httpx2.AsyncClient):
+    ping = ToolSpec("net.ping", "Ping a host.", {"type": "object"})
+    request = ModelRequest("ollama:qwen3", HELLO.messages, (ping,), output_schema={"type": "object"}, timeout=20)
+    wishes = [says("I would ping it."), says('```json\n{"tool_calls": [{"name": "net.ping"}]}\n```')]
+    async with OllamaServer(wishes) as server:
+        model = PromptedModel(OllamaModel(http, "", server.url), ["ollama:*"], SystemClock())
+        first, second = [[event async for event in model.stream(request)][-1] for _ in wishes]
+        bodies = [seen.body for seen in server.requests]
+    assert isinstance(first, Reply)
+    assert isinstance(second, Reply)
+    assert (first.text, first.tool_calls) == ("I would ping it.", ())
+    assert second.tool_calls == (ToolCall("call_1_0", "net.ping"),)
+    assert all(body.keys().isdisjoint({"tools", "response_format"}) for body in bodies)

@@ -109,7 +109,9 @@ class TestAnswers:
         assert (last.text, last.finish_reason) == ("I look.", "tool_calls")
         assert len({call.id for call in last.tool_calls}) == 3
 
-    @pytest.mark.parametrize("raw", ['{"host": ', "[1]", "example.com"])
+    @pytest.mark.parametrize(
+        "raw", ['{"host": ', "[1]", "example.com", "[" * 9_000], ids=["half", "list", "text", "deep"]
+    )
     async def test_broken_arguments_are_told_as_they_came(self, asker: Asker, raw: str):
         async with asker.bed.server([calls(("net__ping", raw))]) as server:
             last = await asker.reply(server, replace(HELLO, tools=(PING,)))

@@ -30,6 +30,7 @@ from ripieno.domain.messages import (
 from ripieno.domain.tools import ToolCall, ToolSpec
 from ripieno.domain.usage import Usage
 from ripieno.models.wire.server import Server
+from ripieno.models.wire.wording import result_text, schema_instruction
 
 _FINISH = {"stop": "stop", "length": "length", "tool_call": "tool_calls", "content_filter": "content_filter"}
 
@@ -58,20 +59,12 @@ def to_wire(request: ModelRequest, *, marked: bool = False) -> list[ModelMessage
     return [*wire, WireRequest(parts=parts)] if parts else wire
 
 
-def schema_instruction(schema: JsonObject) -> str:
-    """Tell a model in words which JSON to answer with, for servers that cannot be told otherwise."""
-    text = json.dumps(schema, ensure_ascii=False)
-    return (
-        f"Your final answer must be one JSON document, nothing before or after it, valid for this JSON Schema:\n{text}"
-    )
-
-
 def _asked(message: SystemMessage | UserMessage | ToolMessage, marked: bool) -> ModelRequestPart:
     if isinstance(message, ToolMessage):
-        head = " ".join([f"[{message.evidence_id}]"] * bool(message.evidence_id) + ["(failed)"] * message.is_error)
-        text = f"{head}\n{message.text}" if head else message.text
         outcome = "failed" if marked and message.is_error else "success"
-        return ToolReturnPart(wire_name(message.name), content=text, tool_call_id=message.call_id, outcome=outcome)
+        return ToolReturnPart(
+            wire_name(message.name), content=result_text(message), tool_call_id=message.call_id, outcome=outcome
+        )
     if isinstance(message, UserMessage) and message.data is not None:
         block = json.dumps(message.data, ensure_ascii=False, indent=1)
         return UserPromptPart(f"{message.text}\n\n```json\n{block}\n```")
@@ -133,7 +126,7 @@ def _call(part: ToolCallPart, names: Mapping[str, str]) -> ToolCall:
     if isinstance(raw, str) and raw.strip():
         try:
             raw = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             return ToolCall(part.tool_call_id, name, malformed=str(part.args))
     if isinstance(raw, dict):
         return ToolCall(part.tool_call_id, name, arguments=cast("JsonObject", raw))
