@@ -1,6 +1,6 @@
 """A process in which one run calls a tool that kills it, while others do honest work.
 
-    python deadly.py WITNESS FOLDER [URL]
+    python -m tests.crash.deadly WITNESS FOLDER [URL]
 
 On SQLite in the folder, or on PostgreSQL. It ends with 0 when no run is left, unless it dies before.
 """
@@ -16,24 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from ripieno import bootstrap
-from ripieno.bootstrap import Platform, Ports
+from ripieno.bootstrap import Platform
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.messages import ModelRequest, Reply
-from ripieno.domain.tools import Risk
 from ripieno.engine.worker import Options
-from ripieno.governance.risk import RiskGate
+from ripieno.ports import Dispatch
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
 from ripieno.store.postgres.lease import LeaseTimes
 from ripieno.store.postgres.opening import open_postgres
 from ripieno.testing.crashtest.witness import Witness
-from ripieno.testing.given_definitions import GivenDefinitions
-from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
-from ripieno.tools import schemas
+from tests.crash.engines import Players, Store, ports_on
 
 TIMES = LeaseTimes(beat=0.1, lease=1.5)
 AGENTS = {
@@ -69,38 +66,21 @@ def answer(request: ModelRequest) -> Reply:
 
 
 @asynccontextmanager
-async def opened(folder: Path, url: str | None) -> AsyncGenerator[dict[str, Any]]:
-    clock = SystemClock()
+async def opened(folder: Path, url: str | None) -> AsyncGenerator[tuple[Store, Dispatch]]:
     if url is None:
         dispatch = LocalDispatch()
-        store = await open_store(folder, clock, dispatch)
+        store = await open_store(folder, SystemClock(), dispatch)
     else:
-        store = await open_postgres(url, clock, TIMES)
+        store = await open_postgres(url, SystemClock(), TIMES)
         dispatch = store.dispatch
-    yield {
-        "clock": clock,
-        "dispatch": dispatch,
-        "journal": store.journal,
-        "records": store.records,
-        "replies": store.replies,
-    }
+    yield store, dispatch
     await store.close()
 
 
-def assemble(given: dict[str, Any], folder: Path, witness: Witness) -> Platform:
+def assemble(store: Store, dispatch: Dispatch, folder: Path, witness: Witness) -> Platform:
     agents = [AgentDefinition(name=name, model=name, tools=("*",)) for name in AGENTS]
-    ports = Ports(
-        **given,
-        secrets=MemorySecrets(given["clock"]),
-        definitions=GivenDefinitions(agents),
-        model=ScriptedModel(answer, record=False),
-        tools=tools(witness),
-        gate=RiskGate(Risk.HIGH),
-        check=schemas.check,
-        workspaces=folder / "workspaces",
-        default_model="scripted",
-    )
-    return bootstrap.assemble(ports, Options(poll_seconds=0.1))
+    players = Players(ScriptedModel(answer, record=False), tools(witness), agents)
+    return bootstrap.assemble(ports_on(store, dispatch, players, folder), Options(poll_seconds=0.1))
 
 
 async def left(platform: Platform) -> int:
@@ -109,9 +89,9 @@ async def left(platform: Platform) -> int:
 
 
 async def main(witness: Witness, folder: Path, url: str | None) -> None:
-    async with opened(folder, url) as given:
-        await given["journal"].recover()
-        platform = assemble(given, folder, witness)
+    async with opened(folder, url) as (store, dispatch):
+        await store.journal.recover()
+        platform = assemble(store, dispatch, folder, witness)
         async with bootstrap.running(platform):
             while await left(platform):
                 await asyncio.sleep(0.05)

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from ripieno.clock import SystemClock
 from ripieno.domain import ids
 from ripieno.domain.filters import RunFilter
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunStatus
 from ripieno.store import migrate
 from ripieno.testing.crashtest.witness import Witness
 from tests.crash import deadly
+from tests.crash.given import ROOT
 from tests.servers import postgres
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(400)]  # a dozen lives, one after the other
 
 LIVES = 14
 """Two deadly runs of three deaths each, and a first death of each that may not count, because its leg took steps."""
@@ -24,17 +26,16 @@ LIVES = 14
 
 async def begin(folder: Path, url: str | None) -> None:
     """Queue two deadly runs among honest ones."""
-    async with deadly.opened(folder, url) as given:
+    clock = SystemClock()
+    async with deadly.opened(folder, url) as (store, _):
         for agent in ["honest", "exits", "honest", "killed", *["honest"] * 5]:
-            new = NewRun(
-                given["clock"].new_id(ids.RUN), "default", RunKind.AGENT, agent, "v1", "", RunInput("go"), "alice"
-            )
-            await given["journal"].start(new)
+            new = NewRun(clock.new_id(ids.RUN), "default", RunKind.AGENT, agent, "v1", "", RunInput("go"), "alice")
+            await store.journal.start(new)
 
 
 async def ended(folder: Path, url: str | None) -> list[Run]:
-    async with deadly.opened(folder, url) as given:
-        return list(await given["records"].runs("default", RunFilter(), 100))
+    async with deadly.opened(folder, url) as (store, _):
+        return list(await store.records.runs("default", RunFilter(), 100))
 
 
 def live(tmp_path: Path, url: str | None) -> list[int]:
@@ -45,9 +46,14 @@ def live(tmp_path: Path, url: str | None) -> list[int]:
         assert len(codes) < LIVES, codes
         with (tmp_path / f"log{len(codes)}").open("wb") as log:
             process = subprocess.run(
-                [sys.executable, deadly.__file__, *map(str, given)], stderr=log, timeout=120, check=False
+                [sys.executable, "-m", "tests.crash.deadly", *map(str, given)],
+                cwd=ROOT,
+                stderr=log,
+                timeout=100,
+                check=False,
             )
         codes.append(process.returncode)
+        assert process.returncode in {0, 9, -9}, (tmp_path / f"log{len(codes) - 1}").read_text()
     return codes
 
 
