@@ -8,6 +8,7 @@ import pytest
 
 from ripieno.domain.dead_letters import DeadLetterFilter
 from ripieno.domain.errors import Invalid, NotFound
+from ripieno.domain.interrupts import Decision, DecisionKind, Terms
 from ripieno.domain.outbox import AuditFilter
 from ripieno.domain.principals import Principal
 from ripieno.domain.retention import Kept, Pruned
@@ -55,7 +56,8 @@ async def full(bed: Bed, **fields: object) -> Run:
     run = await bed.running(**fields)
     await bed.append(run, *(f"line {n}" for n in range(20)))
     await bed.append(run, "pay/intent/1", intents=(intent(run, "pay"),))
-    await bed.ask(run)
+    asked = await bed.ask(run, terms=Terms(required=2))
+    await bed.journal.decide(TENANT, asked, Decision(DecisionKind.APPROVE, "bob"))
     await bed.send(run, "d1", n=1)
     await bed.finish(run)
     return run
@@ -108,7 +110,7 @@ async def test_bundle_has_every_row_and_proves_itself(bed: Bed, tmp_path: Path):
     about, *lines = bundles.read(path)
     assert (about["run_id"], about["tenant"], about["last_seq"]) == (run.id, TENANT, row.last_seq)
     tables_of_lines = [line["type"] for line in lines]
-    assert tables_of_lines == ["runs", *["entries"] * row.last_seq, "effects", "interrupts", "inbox"]
+    assert tables_of_lines == ["runs", *["entries"] * row.last_seq, "effects", "votes", "interrupts", "inbox"]
     whole = lines[0]["row"]
     assert (whole["id"], whole["status"], whole["hold"]) == (run.id, "completed", False)
     assert whole["created_at"] == row.created_at.isoformat()
@@ -173,7 +175,7 @@ async def test_each_kind_goes_by_its_own_age(bed: Bed, tmp_path: Path):
     await keeper(bed, tmp_path, outbox=5, dead_letters=5, sessions=5).turn()
     assert await count(bed, "dead_letters") == 0
     assert await bed.outbox.events(TENANT, "run.*", 0, 10) == []
-    assert len(await bed.outbox.audits(TENANT, AuditFilter(), 10)) == 1
+    assert len(await bed.outbox.audits(TENANT, AuditFilter(action="DISCARD_DEAD_LETTER"), 10)) == 1
     assert await count(bed, "sessions") == 1
     await keeper(bed, tmp_path, runs=5, audit=5, sessions=5).turn()
     assert await gone(bed, run)
@@ -190,7 +192,7 @@ def test_every_table_of_a_run_is_thought_of():
         "schedule_ticks",  # a tick starts one run, also when that is gone
     }
     with_runs = {table.name for table in side_tables.metadata.sorted_tables if "run_id" in table.c}
-    assert with_runs - outlive == set(BELONGINGS)
+    assert (with_runs - outlive) | {"votes"} == set(BELONGINGS)
     for name in ("runs", *BELONGINGS):
         for column in side_tables.metadata.tables[name].c:
             kind = str(column.type)

@@ -24,7 +24,9 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from ripieno.testing.crashtest.campaign import Wishes, crashtest
 from tests.contracts.test_machine import Journals, JournalsOnPostgres
 from tests.contracts.test_machine_cluster import Cluster
+from tests.crash.cluster import opened
 from tests.crash.given import MANY_RUNS, ONE_RUN, TEAM_RUN
+from tests.crash.test_postgres_cluster import killed_at, places
 from tests.crash.weather import weather
 from tests.servers.postgres import PostgresServer
 
@@ -52,6 +54,20 @@ def killed_everywhere(seed: int, folder: Path) -> str:
     return f"{plan.agent}: {len(report.trials)} kills"
 
 
+def killed_on_postgres(seed: int, folder: Path) -> str:
+    """Workers on PostgreSQL, killed one after the other at boundaries taken at random."""
+
+    async def tell() -> str:
+        folder.mkdir()
+        chosen = random.Random(seed).sample(places(), 4)  # noqa: S311 - a dice
+        with PostgresServer() as server:
+            async with opened(server, "killed", folder) as scene:
+                await killed_at(scene, chosen)
+        return ", ".join(chosen)
+
+    return asyncio.run(tell())
+
+
 def histories(seed: int, folder: Path) -> str:
     """The journals as state machines."""
     del folder
@@ -68,7 +84,7 @@ def histories(seed: int, folder: Path) -> str:
     return machine.__name__
 
 
-STORIES: list[Callable[[int, Path], str]] = [bad_weather, killed_everywhere, histories]
+STORIES: list[Callable[[int, Path], str]] = [bad_weather, killed_everywhere, histories, killed_on_postgres]
 
 
 def main() -> int:

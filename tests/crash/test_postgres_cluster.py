@@ -2,12 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.crash.cluster import TAKEOVER, opened
+from tests.crash.cluster import TAKEOVER, Scene, opened
 from tests.servers import postgres
 from tests.servers.brokers import REAL, Brokers
 
@@ -87,19 +87,23 @@ def places() -> list[str]:
     return ["after claim 1", *appends, "before finish 1", "after finish 1", "before pump 1", "after pump 2"]
 
 
+async def killed_at(scene: Scene, chosen: Sequence[str]) -> None:
+    """One worker after the other dies, each at its place; another one takes over and nothing is lost or doubled."""
+    for place in chosen:
+        await scene.start(1)
+        doomed = await scene.work(1, dies=place)
+        await scene.until(lambda doomed=doomed: doomed.poll() is not None)
+        assert doomed.returncode == -signal.SIGKILL
+    await scene.work(4)
+    await scene.to_the_end()
+    await scene.check(len(chosen))
+
+
 @pytest.mark.parametrize("first", [0, 5])
 async def test_killed_at_boundaries_one_worker_after_the_other(tmp_path: Path, first: int):
     """Every twelfth; the campaign takes them at random."""
     async with opened(postgres.shared(), f"boundaries{first}", tmp_path) as scene:
-        chosen = places()[first::12]
-        for place in chosen:
-            await scene.start(1)
-            doomed = await scene.work(1, dies=place)
-            await scene.until(lambda doomed=doomed: doomed.poll() is not None)
-            assert doomed.returncode == -signal.SIGKILL
-        await scene.work(4)
-        await scene.to_the_end()
-        await scene.check(len(chosen))
+        await killed_at(scene, places()[first::12])
 
 
 @pytest.mark.parametrize("kind", REAL)

@@ -84,6 +84,10 @@ def _decided(_: Story, __: Work, event: Event) -> str:
     return f"was told {decision['kind']} by {decision['decided_by']}{edited}{reason}"
 
 
+def _withdrawn(_: Story, __: Work, event: Event) -> str:
+    return f"takes {event.body['kind']} {event.body['interrupt_id']} back: it need not be decided any more"
+
+
 def _child_started(_: Story, __: Work, event: Event) -> str:
     name = event.key.partition("/child/")[2]
     goal = f": {wording.one_line(event.body['goal'])}" if event.body["purpose"] == "act" else ""
@@ -140,6 +144,7 @@ _SAYINGS: dict[str, Callable[[Story, Work, Event], str]] = {
     EntryType.TOOL_RETURNED: _returned,
     EntryType.INTERRUPT_OPENED: _asked,
     EntryType.INTERRUPT_DECIDED: _decided,
+    EntryType.INTERRUPT_WITHDRAWN: _withdrawn,
     EntryType.CHILD_STARTED: _child_started,
     EntryType.CHILD_ENDED: _silent,
     EntryType.TEAM_PLANNED: _planned,

@@ -211,6 +211,11 @@ def _decided(story: Story, _: Work, event: Event) -> None:
         question.decision = event.body["decision"]
 
 
+def _withdrawn(story: Story, _: Work, event: Event) -> None:
+    """Nobody needs to answer it any more."""
+    story.questions.pop(event.body["interrupt_id"], None)
+
+
 def _child_started(story: Story, work: Work, event: Event) -> None:
     body = event.body
     child = story.works.setdefault(body["child_run_id"], Work(body["child_run_id"]))
@@ -268,6 +273,7 @@ _FOLDS: dict[str, Callable[[Story, Work, Event], None]] = {
     EntryType.TOOL_RETURNED: _returned,
     EntryType.INTERRUPT_OPENED: _asked,
     EntryType.INTERRUPT_DECIDED: _decided,
+    EntryType.INTERRUPT_WITHDRAWN: _withdrawn,
     EntryType.CHILD_STARTED: _child_started,
     EntryType.CHILD_ENDED: _child_ended,
     EntryType.TEAM_PLANNED: _planned,

@@ -19,6 +19,7 @@ class EntryType(StrEnum):
     TOOL_RETURNED = "tool.returned"
     INTERRUPT_OPENED = "interrupt.opened"
     INTERRUPT_DECIDED = "interrupt.decided"
+    INTERRUPT_WITHDRAWN = "interrupt.withdrawn"
     CHILD_STARTED = "child.started"
     CHILD_ENDED = "child.ended"
     WAIT_BEGAN = "wait.began"

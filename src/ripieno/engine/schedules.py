@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ripieno.domain import ids
 from ripieno.domain.agents import AgentDefinition
-from ripieno.domain.errors import Invalid, NotFound
+from ripieno.domain.errors import Defect, Invalid, NotFound, Rejected
 from ripieno.domain.principals import DEFAULT_TENANT, SYSTEM, Principal
 from ripieno.domain.runs import RunKind
 from ripieno.domain.schedules import (
@@ -40,13 +40,19 @@ class Scheduler:
         await self.keep()
         done = 0
         for schedule in await self.rows.due(AT_ONCE):
-            ticks = await self.rows.tick(schedule.id, await self._target_or_reason(schedule.agent))
-            done += len(ticks)
-            for tick in ticks:
-                log.info(
-                    "schedule %s: %s", schedule.name, tick.outcome, extra={"run_id": tick.run_id, "reason": tick.reason}
-                )
+            try:
+                done += await self._tick(schedule)
+            except (Rejected, Defect) as error:  # it stays due, and may not keep the others from ticking
+                log.exception("schedule %s cannot tick", schedule.name, extra={"reason": error.detail})
         return done
+
+    async def _tick(self, schedule: Schedule) -> int:
+        ticks = await self.rows.tick(schedule.id, await self._target_or_reason(schedule.agent))
+        for tick in ticks:
+            log.info(
+                "schedule %s: %s", schedule.name, tick.outcome, extra={"run_id": tick.run_id, "reason": tick.reason}
+            )
+        return len(ticks)
 
     async def create(self, new: NewSchedule) -> Schedule:
         """Add a schedule. Raises `NotFound` and `Invalid` for its agent, `NameTaken`."""

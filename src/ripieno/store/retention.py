@@ -34,11 +34,16 @@ CLEARED_AT_ONCE = 10
 BELONGINGS: Mapping[str, str] = {
     "entries": "seq",
     "effects": "seq, key, attempt",
+    "votes": "interrupt_id, n",
     "interrupts": "id",
     "inbox": "n",
     "mail_waiters": "key, box",
 }
-"""The tables whose rows are a run's own, and the order in which they are written away."""
+"""The tables whose rows are a run's own, and the order in which they are written away. Votes come before what they are
+found by."""
+
+BY_RUN = "run_id = ANY(:ids::text[])"
+BY_INTERRUPT = f"interrupt_id IN (SELECT id FROM interrupts WHERE {BY_RUN})"  # noqa: S608 - constants
 
 ACCOUNTS = timedelta(days=62)
 """Reservations outlive their runs by this: the sums of budgets are counted from them, the longest over a month."""
@@ -258,10 +263,15 @@ def _family(frame: Frame, root: str) -> Work[list[Record]]:
 
 def _rows(frame: Frame, table: str, run_id: str, first: int) -> Work[list[JsonObject]]:
     """A page of a run's rows, each as a line of its bundle."""
-    key, order = ("id", "id") if table == "runs" else ("run_id", BELONGINGS[table])
-    sql = f"SELECT * FROM {table} WHERE {key} = :run_id ORDER BY {order} LIMIT {ROWS} OFFSET :first::int"  # noqa: S608 - constants
-    rows = yield from frame.all(sql, run_id=run_id, first=first)
+    which, order = ("id = ANY(:ids::text[])", "id") if table == "runs" else (_own(table), BELONGINGS[table])
+    sql = f"SELECT * FROM {table} WHERE {which} ORDER BY {order} LIMIT {ROWS} OFFSET :first::int"  # noqa: S608 - constants
+    rows = yield from frame.all(sql, ids=[run_id], first=first)
     return [{"type": table, "row": _shown(row)} for row in rows]
+
+
+def _own(table: str) -> str:
+    """Which rows of a table are those of some runs."""
+    return BY_INTERRUPT if table == "votes" else BY_RUN
 
 
 def _shown(row: Record) -> JsonObject:
@@ -303,7 +313,7 @@ def _cut(frame: Frame, run_ids: Sequence[str], upto: int) -> Work[None]:
 
 def _forget(frame: Frame, run_ids: Sequence[str]) -> Work[None]:
     for table in BELONGINGS:
-        yield from frame.all(f"DELETE FROM {table} WHERE run_id = ANY(:ids::text[])", ids=list(run_ids))  # noqa: S608 - constants
+        yield from frame.all(f"DELETE FROM {table} WHERE {_own(table)}", ids=list(run_ids))  # noqa: S608 - constants
     yield from frame.all(FORGET, ids=list(run_ids))
 
 

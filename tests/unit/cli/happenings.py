@@ -80,6 +80,10 @@ class Happenings:
         key = "g1/turn/1/call/0/approval/decision"
         return self.event(run_id, "interrupt.decided", key, interrupt_id=interrupt_id, decision=body)
 
+    def withdrawn(self, run_id: str, interrupt_id: str = "apr_1") -> Event:
+        key = "g1/turn/1/call/0/approval/withdrawn"
+        return self.event(run_id, "interrupt.withdrawn", key, interrupt_id=interrupt_id, kind="approval")
+
     def planned(self, run_id: str = TEAM) -> Event:
         return self.event(run_id, "team.planned", "g1/plan", plan=PLAN)
 

@@ -31,6 +31,13 @@ def test_a_team_at_work():
     ]
 
 
+def test_a_question_that_was_taken_back():
+    make = Happenings()
+    asked = make.asked(EXEC, 0, "files.write", {"path": "a.md"})
+    *_, last = lines(make.started(EXEC, "executor"), asked, make.withdrawn(EXEC))
+    assert last == "[12:00:02] executor takes approval apr_1 back: it need not be decided any more"
+
+
 def test_an_approval():
     make = Happenings()
     events = [

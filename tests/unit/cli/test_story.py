@@ -76,6 +76,12 @@ def test_what_waits_for_a_person():
     assert not story.waiting(call, story.works[EXEC])
 
 
+def test_nobody_is_asked_what_was_taken_back():
+    make = Happenings()
+    story = told(make.started("r", "a"), make.asked("r", 0, "files.write", {"path": "a"}), make.withdrawn("r"))
+    assert story.pending == []
+
+
 def test_a_run_with_other_calls_under_way_does_not_stand_still():
     make = Happenings()
     events = [make.started("r", "a"), make.replied("r", ("files.write", {}), ("system.cpu", {}))]

@@ -101,6 +101,14 @@ class Shop:
         assert self.run is not None
         return [effect.state for effect in await self.ports.records.effects("default", self.run.id)]
 
+    async def shown(self) -> list[tuple[str, int]]:
+        """What those who follow the run see of its questions, each with the question's number."""
+        assert self.run is not None
+        found = await self.ports.records.entries("default", self.run.id, 0, 99)
+        about = [entry for entry in found if entry.type.startswith("interrupt.")]
+        known = [asked.id for asked in await self.asked()]
+        return [(entry.type.value, known.index(entry.body["interrupt_id"])) for entry in about]
+
     @property
     def told(self) -> str:
         """What the model was told about its call."""
@@ -137,6 +145,7 @@ async def test_a_question_under_other_rules_is_taken_back(tmp_path: Path):
         await shop.nudge()
         await shop.work(ASK_ANEW)
     assert [asked.status for asked in await shop.asked()] == [InterruptStatus.VOID, InterruptStatus.PENDING]
+    assert await shop.shown() == [("interrupt.opened", 0), ("interrupt.withdrawn", 0), ("interrupt.opened", 1)]
 
 
 async def test_a_no_of_the_rules_wins_over_an_approval(tmp_path: Path):
@@ -155,6 +164,7 @@ async def test_nobody_is_asked_about_what_is_allowed_meanwhile(tmp_path: Path):
     assert (await shop.work(ALLOW)).status is RunStatus.COMPLETED
     assert len(shop.tools.calls) == 1
     assert [asked.status for asked in await shop.asked()] == [InterruptStatus.VOID]
+    assert await shop.shown() == [("interrupt.opened", 0), ("interrupt.withdrawn", 0)]
 
 
 async def test_a_no_of_a_person_stands_though_the_rules_allow_it_meanwhile(tmp_path: Path):

@@ -1,12 +1,18 @@
 """The scheduler: files come and go, agents are missing, two processes tick on one database."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
+from ripieno.domain.errors import Invalid
 from ripieno.domain.filters import RunFilter
 from ripieno.domain.principals import DEFAULT_TENANT, Principal
-from ripieno.domain.schedules import NewSchedule, ScheduleSpec, TickOutcome
+from ripieno.domain.schedules import NewSchedule, ScheduleSpec, Target, Tick, TickOutcome
 from ripieno.engine.schedules import Scheduler
+from ripieno.engine.stores import Schedules
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.fake_clock import FakeClock
 from ripieno.testing.given_definitions import GivenDefinitions
@@ -57,6 +63,36 @@ async def test_two_schedulers_start_one_run_for_each_tick():
         assert await here.turn() + await there.turn() == 1
     assert len(await bench.store.records.runs(DEFAULT_TENANT, RunFilter(), 10)) == 1  # it skips while one is under way
     assert len(await bench.store.schedules.ticks(DEFAULT_TENANT, "clock", 10)) == 3
+
+
+class OneIsBroken:
+    """Schedules of which one cannot tick."""
+
+    def __init__(self, rows: Schedules, broken: str) -> None:
+        self._rows = rows
+        self._broken = broken
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows, name)
+
+    async def tick(self, schedule_id: str, target: Target | str) -> Sequence[Tick]:
+        if schedule_id == self._broken:
+            raise Invalid("it cannot be stored")
+        return await self._rows.tick(schedule_id, target)
+
+
+async def test_one_that_cannot_tick_keeps_no_other_from_ticking(caplog: pytest.LogCaptureFixture):
+    bench = Bench()
+    bench.folder.agents_now = [scheduled("a"), scheduled("b")]
+    scheduler = bench.scheduler()
+    await scheduler.turn()
+    first = (await bench.store.schedules.schedule(DEFAULT_TENANT, "a")).id
+    scheduler.rows = cast("Schedules", OneIsBroken(scheduler.rows, first))
+    bench.clock.advance(60)
+    assert await scheduler.turn() == 1
+    assert "schedule a cannot tick" in caplog.text
+    scheduler.rows = bench.store.schedules
+    assert await scheduler.turn() == 1, "it is due until it can"
 
 
 async def test_what_a_process_kept_before_is_not_written_again_when_another_has_other_files():

@@ -90,13 +90,15 @@ class Follower:
 
     def see(self, entry: Entry) -> TaskDetail | None:
         """The task as it is after this entry; None for entries about the run itself."""
-        opening = self._openings.pop(entry.key.removesuffix("/decision").removesuffix("/end"), None)
+        closed = next((entry.key.removesuffix(end) for end in _CLOSINGS if entry.key.endswith(end)), entry.key)
+        opening = self._openings.pop(closed, None)
         if entry.type in _OPENINGS:
             self._openings[entry.key] = entry
         found = tasks([opening, entry] if opening else [entry])
         return found[0] if found else None
 
 
+_CLOSINGS = ("/decision", "/withdrawn", "/end")
 _OPENINGS = frozenset({EntryType.INTERRUPT_OPENED, EntryType.CHILD_STARTED, EntryType.WAIT_BEGAN})
 
 
@@ -207,6 +209,13 @@ def _decided(found: _Found, entry: Entry) -> TaskDetail:
     )
 
 
+def _withdrawn(found: _Found, entry: Entry) -> TaskDetail:
+    asked = found[entry.key.removesuffix("/withdrawn")]
+    ms = _between(asked.started_at, entry.at)
+    summary = "taken back: it need not be decided any more"
+    return replace(asked, status=TaskStatus.CANCELLED, ended_at=entry.at, ms=ms, summary=summary, seq=entry.seq)
+
+
 def _child_started(_: _Found, entry: Entry) -> TaskDetail:
     return TaskDetail(
         key=entry.key,
@@ -305,6 +314,7 @@ _FOLDS: dict[EntryType, Callable[[_Found, Entry], TaskDetail]] = {
     EntryType.TOOL_RETURNED: _returned,
     EntryType.INTERRUPT_OPENED: _opened,
     EntryType.INTERRUPT_DECIDED: _decided,
+    EntryType.INTERRUPT_WITHDRAWN: _withdrawn,
     EntryType.CHILD_STARTED: _child_started,
     EntryType.CHILD_ENDED: _child_ended,
     EntryType.WAIT_BEGAN: _wait_began,

@@ -9,6 +9,7 @@ from ripieno.domain.runs import RunStatus
 from ripieno.engine.core.projection import Follower, TaskDetail
 
 ABOUT_A_CHILD = frozenset({EntryType.CHILD_STARTED, EntryType.CHILD_ENDED})
+_CLOSINGS = frozenset({EntryType.INTERRUPT_DECIDED, EntryType.INTERRUPT_WITHDRAWN})
 AWAITS_APPROVAL = frozenset({InterruptKind.APPROVAL, InterruptKind.BUDGET})
 
 
@@ -66,8 +67,8 @@ class Progress:
             return RunStatus(entry.body["result"]["status"])
         if entry.type is EntryType.INTERRUPT_OPENED:
             self._open[entry.key] = InterruptKind(entry.body["kind"])
-        elif entry.type is EntryType.INTERRUPT_DECIDED:
-            self._open.pop(entry.key.removesuffix("/decision"), None)
+        elif entry.type in _CLOSINGS:
+            self._open.pop(entry.key.rpartition("/")[0], None)
         if not self._open:
             return RunStatus.RUNNING
         if AWAITS_APPROVAL & set(self._open.values()):

@@ -6,7 +6,16 @@ from datetime import timedelta
 from ripieno.domain import ids, jsons
 from ripieno.domain.batches import EffectClose
 from ripieno.domain.entries import EntryType, NewEntry
-from ripieno.domain.interrupts import EVERYBODY, Decision, DecisionKind, InterruptKind, NewInterrupt, Terms
+from ripieno.domain.interrupts import (
+    EVERYBODY,
+    Decision,
+    DecisionKind,
+    Interrupt,
+    InterruptKind,
+    InterruptStatus,
+    NewInterrupt,
+    Terms,
+)
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunStatus
 from ripieno.engine.leg import Blocked, Leg
@@ -58,7 +67,7 @@ class PeoplePerformer:
         if (opened := leg.recorded.get(key)) is None:
             await self._open(leg, key, interrupt_id, question, close)
         elif opened.body["subject_hash"] != question.subject_hash:
-            await leg.withdraw(key)
+            await self._withdraw(leg, key)
             return await self.ask(leg, f"{key}/again", question, close)
         if entry := leg.recorded.get(f"{key}/decision"):
             return jsons.decode(Decision, entry.body["decision"])
@@ -73,11 +82,19 @@ class PeoplePerformer:
     async def take_back(self, leg: Leg, key: str) -> Decision | None:
         """Ask nobody any more under this key. A no that was said before stands, and is answered."""
         while key in leg.recorded:
-            asked = await leg.withdraw(key)
+            asked = await self._withdraw(leg, key)
             if asked.decisions and asked.decisions[-1].kind is DecisionKind.DENY:
                 return asked.decisions[-1]
             key = f"{key}/again"
         return None
+
+    async def _withdraw(self, leg: Leg, key: str) -> Interrupt:
+        """Take a question back where nobody has answered it; whoever follows the run sees that."""
+        asked = await leg.withdraw(key)
+        if asked.status is InterruptStatus.VOID and f"{key}/withdrawn" not in leg.recorded:
+            body = {"interrupt_id": asked.id, "kind": asked.kind.value}
+            await leg.append(NewEntry(f"{key}/withdrawn", EntryType.INTERRUPT_WITHDRAWN, body))
+        return asked
 
     async def _open(self, leg: Leg, key: str, interrupt_id: str, question: Question, close: EffectClose | None) -> None:
         terms = self._terms(question)

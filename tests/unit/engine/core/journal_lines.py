@@ -81,6 +81,11 @@ class Lines(list[Entry]):
         decision = {"kind": kind, "decided_by": "ann", "reason": reason}
         return self.put(f"{key}/decision", EntryType.INTERRUPT_DECIDED, {"interrupt_id": "apr_1", "decision": decision})
 
+    def withdrawn(self, key: str) -> Entry:
+        return self.put(
+            f"{key}/withdrawn", EntryType.INTERRUPT_WITHDRAWN, {"interrupt_id": "apr_1", "kind": "approval"}
+        )
+
     def child_started(self, name: str) -> Entry:
         body = {"run_id": f"run_{name}", "agent": name, "goal": f"do {name}", "purpose": "act"}
         return self.put(f"g1/child/step/{name}", EntryType.CHILD_STARTED, body)

@@ -114,6 +114,14 @@ def test_a_denial_says_why():
     assert (only(lines).status, only(lines).summary) == (TaskStatus.DENIED, "deny by ann: not today")
 
 
+def test_a_question_that_was_taken_back_waits_for_nobody():
+    lines, follower = Lines(), Follower()
+    follower.see(lines.opened(f"{CALL}/approval"))
+    seen = follower.see(lines.withdrawn(f"{CALL}/approval"))
+    assert [seen] == tasks(lines)
+    assert (only(lines).status, only(lines).ended_at, only(lines).seq) == (TaskStatus.CANCELLED, at(2), 2)
+
+
 def test_a_question_without_a_tool_is_named_for_its_kind():
     lines = Lines()
     lines.opened("g1/ask", "question", {"question": "which?"})

@@ -41,6 +41,13 @@ def test_an_event_about_a_child_names_both_runs():
     assert (data["run_id"], data["child_run_id"]) == ("run_1", "run_disk")
 
 
+def test_progress_waits_no_more_for_what_was_taken_back():
+    lines, progress = Lines(), Progress()
+    progress.see(lines.started())
+    assert progress.see(lines.opened("g1/a/approval"))[0] is RunStatus.AWAITING_APPROVAL
+    assert progress.see(lines.withdrawn("g1/a/approval"))[0] is RunStatus.RUNNING
+
+
 def test_progress_tells_what_is_new():
     lines, progress = Lines(), Progress()
     assert progress.see(lines.started()) == (RunStatus.RUNNING, None)
