@@ -12,9 +12,10 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from ripieno import bootstrap
@@ -127,14 +128,14 @@ async def main(order: Order) -> None:
                 await asyncio.sleep(0.02)
 
 
-def in_a_process(order: Order) -> int:
-    """Carry out an order; answers the exit code, or minus the signal that killed it."""
+def in_a_process(work: Callable[[], Coroutine[None, None, None]]) -> int:
+    """Do some work; answers the exit code, or minus the signal that killed it."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     code = 1
     try:
-        asyncio.run(main(order))
+        asyncio.run(work())
         code = 0
     except BaseException:  # noqa: BLE001 - the edge of a process: the log is all that can be told
         traceback.print_exc()
@@ -146,4 +147,4 @@ def in_a_process(order: Order) -> int:
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr)
     given = [jsons.decode(Order, each) for each in json.loads(sys.argv[1])]
-    sys.stdout.write(json.dumps([in_a_process(each) for each in given]))
+    sys.stdout.write(json.dumps([in_a_process(partial(main, each)) for each in given]))

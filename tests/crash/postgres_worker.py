@@ -37,7 +37,9 @@ from ripieno.testing.recording_tools import RecordingTools, Scripted
 from ripieno.testing.scripted_model import ScriptedModel, calls, says, turn_of
 from tests.crash.engines import Players, ports_on
 
-VERBS = frozenset({"claim", "append", "unread", "park", "finish", "release", "pump", "reopen", "found", "settle"})
+VERBS = frozenset(
+    {"claim", "append", "unread", "park", "finish", "release", "pump", "reopen", "found", "settle", "send"}
+)
 
 TIMES = LeaseTimes(beat=0.2, lease=2.0)
 TURN_TOOLS = ("shop.look", "shop.put", "shop.pay") * 2
