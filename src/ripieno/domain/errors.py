@@ -199,7 +199,7 @@ class AlreadyDecided(Conflict):
     ) -> None:
         by = f" by {decided_by}" if decided_by else ""
         at = f" at {decided_at:%Y-%m-%d %H:%M:%S} UTC" if decided_at else ""
-        super().__init__(f"{interrupt_id} is already {status}{by}{at}")
+        super().__init__(f"{interrupt_id} was already {status}{by}{at}")
         self.interrupt_id = interrupt_id
         self.status = status
         self.decided_by = decided_by

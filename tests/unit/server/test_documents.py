@@ -136,13 +136,22 @@ def test_a_code_that_is_not_in_the_table_is_that_of_its_family():
 
 async def test_health():
     async with open_door(works=False, default_model="offline") as door:
-        await door.post("/v1/runs", {"goal": "a"}, 201)
         body = await door.get("/v1/health")
-        assert (body["status"], body["version"], body["queue"]["queued"]) == ("healthy", "1.2.3", 1)
+        assert (body["status"], body["version"], body["queue"]["queued"]) == ("healthy", "1.2.3", 0)
         assert (body["agents"]["count"], body["llm"]["detail"]) == (3, "offline")
         assert await door.get("/health/ready") == await door.get("/api/v1/health")
         door.services.stopping.set()
         assert (await door.get("/v1/health/ready", 503))["status"] == "unhealthy"
+
+
+async def test_runs_that_nobody_works_on_are_not_healthy():
+    async with open_door(works=False) as door:
+        await door.post("/v1/runs", {"goal": "a"}, 201)
+        body = await door.get("/v1/health")
+        assert (body["status"], body["queue"]["queued"]) == ("degraded", 1)
+        assert body["queue"]["detail"] == "runs are queued and no worker is alive"
+        await door.platform.ports.workers.report(WorkerLoad("wrk_2", 8, 0))
+        assert (await door.get("/v1/health"))["status"] == "healthy"
 
 
 async def test_health_shows_who_works_and_how_much():

@@ -42,13 +42,22 @@ async def _look(services: Services) -> Response:
         count=count,
     )
     healthy = database.status == "healthy" and not services.stopping.is_set()
+    left = "runs are queued and no worker is alive" if counts.queued and not workers else ""
+    queue = QueuePart(
+        status="degraded" if left else "healthy",
+        detail=left,
+        queued=counts.queued,
+        running=counts.running,
+        parked=counts.parked,
+    )
+    so_so = "degraded" in {agents.status, queue.status}
     body = HealthView(
-        status=agents.status if healthy else "unhealthy",
+        status=("degraded" if so_so else "healthy") if healthy else "unhealthy",
         version=services.config.version,
         agents=agents,
         database=database,
         llm=Part(status="healthy", detail=services.config.default_model),
-        queue=QueuePart(queued=counts.queued, running=counts.running, parked=counts.parked),
+        queue=queue,
         workers=[WorkerView.of(worker) for worker in workers],
     )
     return answers.json(body, 200 if healthy else 503)

@@ -225,8 +225,8 @@ class AgentsPart(Part):
     count: int
 
 
-class QueuePart(Shape):
-    """How full the queue is."""
+class QueuePart(Part):
+    """How full the queue is, and whether somebody works on it."""
 
     queued: int
     running: int
