@@ -27,7 +27,7 @@ class ClosedApp:
             agents=AgentsPart(status="unhealthy", detail="not read yet", count=0),
             database=Part(status="unhealthy", detail=StoreBusy.code),
             llm=Part(status="healthy", detail=default_model),
-            queue=QueuePart(queued=0, running=0, parked=0),
+            queue=QueuePart(status="unhealthy", queued=0, running=0, parked=0),
             workers=[],
         )
 
