@@ -67,11 +67,12 @@ from ripieno.ports import (
     Toolset,
     Workers,
 )
-from ripieno.rings import price_list, ringed_models, ringed_tools
+from ripieno.rings import price_list, ringed_models, tools_of_all
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
 from ripieno.settings import Settings
+from ripieno.store.apis import StoredApis
 from ripieno.store.breakers import StoredBreakers
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
@@ -88,6 +89,8 @@ from ripieno.store.secrets import StoredSecrets
 from ripieno.store.workers_local import LocalWorkers
 from ripieno.tools import schemas
 from ripieno.tools.names import select
+from ripieno.tools.openapi.imports import ImportedApis
+from ripieno.tools.openapi.toolset import Means
 from ripieno.tools.scrubbed import ScrubbedToolset
 
 
@@ -130,6 +133,7 @@ class Ports:
     budgets: LeasedBudgets
     model: Model
     tools: Toolset
+    apis: ImportedApis
     gate: Gate
     check: SchemaCheck
     workspaces: Path
@@ -274,6 +278,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         prices = price_list(settings)
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(_keyring(settings))), scrubber)
+        means = Means(secrets, clock, schemas.check)
+        tools, apis = await tools_of_all(settings, extras.toolsets, StoredApis(store.frames), means, stack)
         ports = Ports(
             clock=clock,
             dispatch=store.dispatch,
@@ -286,7 +292,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             secrets=secrets,
             budgets=budgets,
             model=extras.model or await ringed_models(settings, prices, clock, breakers, stack),
-            tools=ScrubbedToolset(await ringed_tools(settings, extras.toolsets, clock, stack), scrubber.value),
+            tools=ScrubbedToolset(tools, scrubber.value),
+            apis=apis,
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,
             workspaces=settings.data / "workspaces",
@@ -389,6 +396,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         retention=platform.ports.operating.retention,
         definitions=platform.ports.definitions,
         secrets=platform.ports.secrets,
+        apis=platform.ports.apis,
         budgets=platform.ports.budgets,
         clock=platform.ports.clock,
         access=_access(settings),

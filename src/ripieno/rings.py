@@ -1,6 +1,6 @@
 """The rings around models and tools, outermost first; `bootstrap.py` says what stands around them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 
 import httpx2
@@ -25,8 +25,14 @@ from ripieno.tools.builtin.catalogue import builtin_toolsets
 from ripieno.tools.egress.guard import guarded_client, prove
 from ripieno.tools.egress.policy import EgressPolicy
 from ripieno.tools.functions import FunctionToolset
+from ripieno.tools.joined import JoinedToolset
 from ripieno.tools.mcp import config as mcp_config
 from ripieno.tools.mcp.toolset import McpToolset
+from ripieno.tools.openapi.clients import ApiClients, Domains
+from ripieno.tools.openapi.fetching import Sources
+from ripieno.tools.openapi.imports import Apis, ImportedApis
+from ripieno.tools.openapi.making import Maker
+from ripieno.tools.openapi.toolset import Means
 from ripieno.tools.registry import ToolRegistry
 from ripieno.tools.timed import TimedToolset
 from ripieno.tools.validated import ValidatedToolset
@@ -63,7 +69,7 @@ async def ringed_models(
 
 async def ringed_tools(
     settings: Settings, extra: Mapping[str, Toolset], clock: Clock, stack: AsyncExitStack
-) -> Toolset:
+) -> ToolRegistry:
     """registry(bounded(timed(validated(toolset)))) for each toolset, so that a slow one delays no other."""
     egress = settings.tools.egress
     policy = EgressPolicy(
@@ -79,9 +85,35 @@ async def ringed_tools(
         if name in toolsets or name in RESERVED:
             raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
-    limit = settings.tools.result_bytes
-    ringed = {
-        name: BoundedToolset(TimedToolset(ValidatedToolset(toolset, schemas.check), clock), limit)
-        for name, toolset in toolsets.items()
-    }
+    ringed = {name: ringed_toolset(toolset, settings, clock) for name, toolset in toolsets.items()}
     return ToolRegistry(ringed, [name for name, toolset in toolsets.items() if isinstance(toolset, FunctionToolset)])
+
+
+def ringed_toolset(toolset: Toolset, settings: Settings, clock: Clock) -> Toolset:
+    """bounded(timed(validated(toolset)))."""
+    return BoundedToolset(TimedToolset(ValidatedToolset(toolset, schemas.check), clock), settings.tools.result_bytes)
+
+
+def imported_apis(
+    settings: Settings, kept: Apis, means: Means, taken: Collection[str], stack: AsyncExitStack
+) -> ImportedApis:
+    """What tenants import, with the same rings as all tools; not loaded yet."""
+    egress = settings.tools.egress
+    clients = ApiClients(Domains(egress.allow_domains, egress.deny_domains))
+    stack.push_async_callback(clients.aclose)
+
+    def around(toolset: Toolset) -> Toolset:
+        return ringed_toolset(toolset, settings, means.clock)
+
+    sources = Sources(clients.fetching, settings.config)
+    return ImportedApis(kept, Maker(clients.of, means), sources, [*taken, *RESERVED], around)
+
+
+async def tools_of_all(
+    settings: Settings, extra: Mapping[str, Toolset], kept: Apis, means: Means, stack: AsyncExitStack
+) -> tuple[Toolset, ImportedApis]:
+    """joined(registry, imported): the tools of everybody, and those that a tenant imported."""
+    registry = await ringed_tools(settings, extra, means.clock, stack)
+    apis = imported_apis(settings, kept, means, registry.names, stack)
+    await stack.enter_async_context(apis.watched(means.clock))
+    return JoinedToolset(registry, apis), apis

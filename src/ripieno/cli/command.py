@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_type_hints
 
@@ -37,17 +37,22 @@ SHARED: dict[str, Any] = {
 """The options of every command that talks to a server, by the field of `Where` that they fill."""
 
 
-def command(*, keeps: bool = False) -> Callable[[Callable[..., Task]], Callable[..., None]]:
+Keeps: TypeAlias = Callable[[Mapping[str, Any]], bool]
+"""Whether a command leaves something in the data folder, by its arguments."""
+
+
+def command(*, keeps: bool | Keeps = False) -> Callable[[Callable[..., Task]], Callable[..., None]]:
     """Make a command of a function, for `app.command`. Its parameter `where` becomes the shared options.
 
     The function reads its arguments and answers what to do with the server. `keeps` says that it leaves something in
-    the data folder.
+    the data folder, always or for some arguments.
     """
 
     def make(function: Callable[..., Task]) -> Callable[..., None]:
         def run(**given: Any) -> None:
             where = Where(**{name: given.pop(name) for name in SHARED})
-            raise typer.Exit(carry_out(function(**given, where=where), where, keeps=keeps))
+            leaves = keeps(given) if callable(keeps) else keeps
+            raise typer.Exit(carry_out(function(**given, where=where), where, keeps=leaves))
 
         parameters = _parameters(function)
         run.__name__, run.__doc__ = function.__name__, function.__doc__

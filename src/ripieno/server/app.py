@@ -13,6 +13,7 @@ from ripieno.server.auth import PUBLIC, GuardedApp
 from ripieno.server.frame import AliasedApp, BoundedApp, FramedApp
 from ripieno.server.routes import (
     agents,
+    apis,
     budgets,
     dead_letters,
     events,
@@ -79,6 +80,7 @@ MODULES = (
     interrupts,
     agents,
     tools,
+    apis,
     secrets,
     budgets,
     sessions,

@@ -21,6 +21,7 @@ from ripieno.governance.access import StaticAccess
 from ripieno.governance.budgets import LeasedBudgets
 from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
 from ripieno.store.retention import Retention
+from ripieno.tools.openapi.imports import ImportedApis
 
 ADMIN = "admin"
 """The role of administrators."""
@@ -58,6 +59,7 @@ class Services:
     outbox: Outbox
     definitions: Definitions
     secrets: Secrets
+    apis: ImportedApis
     budgets: LeasedBudgets
     clock: Clock
     access: StaticAccess

@@ -3,6 +3,19 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE apis (
+	tenant TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	config TEXT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, name)
+);
+
 CREATE TABLE breakers (
 	"key" TEXT NOT NULL, 
 	failures INTEGER NOT NULL, 

@@ -1,6 +1,6 @@
-"""The tables of what lives beside runs: schedules, mailboxes. See `tables` for how columns are kept."""
+"""The tables of what lives beside runs: schedules, mailboxes, imported APIs. See `tables` for how columns are kept."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, UniqueConstraint, text
 
 from ripieno.store.tables import Body, Stamp, Word, metadata
 
@@ -101,3 +101,20 @@ mail_waiters = Table(
     PrimaryKeyConstraint("run_id", "key", "box"),
 )
 Index("mail_waiters_by_box", mail_waiters.c.tenant, mail_waiters.c.box, mail_waiters.c.since)
+
+apis = Table(
+    "apis",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("name", Word, nullable=False),
+    # Another whenever anything else in the row is.
+    Column("version", Word, nullable=False),
+    Column("source", Word, nullable=False),
+    # JSON text, but not the database's: megabytes that nothing looks into.
+    Column("document", Text, nullable=False),
+    Column("config", Body, nullable=False),
+    Column("created_by", Word, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+    Column("updated_at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "name"),
+)

@@ -16,9 +16,11 @@ from ripieno.governance.risk import RiskGate
 from ripieno.ports import Clock, Model, Toolset
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_apis import apis_in_memory
 from ripieno.testing.memory_journal import MemoryStore
 from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.tools import schemas
+from ripieno.tools.joined import JoinedToolset
 
 
 def in_memory(
@@ -32,7 +34,8 @@ def in_memory(
 ) -> Platform:
     """Put the platform together; nothing runs yet."""
     clock, dispatch = clock or SystemClock(), LocalDispatch()
-    store = MemoryStore(clock, dispatch)
+    store, secrets = MemoryStore(clock, dispatch), MemorySecrets(clock)
+    apis = apis_in_memory(clock, secrets)
     ports = Ports(
         clock=clock,
         dispatch=dispatch,
@@ -42,10 +45,11 @@ def in_memory(
         history=store.history,
         operating=Operating(store.dead_letters, store.halts, store.outbox, store.schedules, store.mailboxes),
         definitions=GivenDefinitions(agents),
-        secrets=MemorySecrets(clock),
+        secrets=secrets,
         budgets=LeasedBudgets(store.books, clock),
         model=model,
-        tools=tools,
+        tools=JoinedToolset(tools, apis),
+        apis=apis,
         gate=RiskGate(Risk.HIGH),
         check=schemas.check,
         workspaces=workspaces,

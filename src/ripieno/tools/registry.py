@@ -33,6 +33,11 @@ class ToolRegistry:
         self._specs: tuple[ToolSpec, ...] = ()
         self._homes: dict[str, Toolset] = {}
 
+    @property
+    def names(self) -> Collection[str]:
+        """The names of the toolsets."""
+        return self._toolsets.keys()
+
     async def list(self, context: ToolContext) -> Sequence[ToolSpec]:
         slow = await self._list_slow(context)
         parts = [slow[name] if name in slow else await self._listed(name, context) for name in self._toolsets]

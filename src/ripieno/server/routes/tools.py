@@ -13,6 +13,7 @@ from ripieno.server import answers
 from ripieno.server.errors import ServerProblem
 from ripieno.server.idempotency import IdempotentRoute, StartingRoute, reserved_id
 from ripieno.server.services import Caller, Served
+from ripieno.server.shapes.apis import ToolsetView
 from ripieno.server.shapes.requests import ToolCallRequest
 from ripieno.server.shapes.things import ToolAnswer, ToolList, ToolView
 
@@ -29,13 +30,16 @@ async def list_tools(services: Served, principal: Caller) -> Response:
     return answers.json(ToolList.model_construct(data=[ToolView.of(tool) for tool in tools], next_cursor=None))
 
 
-@router.get("/tools/{name}", response_model=ToolView)
+@router.get("/tools/{name}", response_model=ToolView | ToolsetView)
 async def get_tool(name: str, services: Served, principal: Caller) -> Response:
-    """One tool."""
+    """One tool; or an imported toolset, by its name without a dot."""
     tools = {tool.name: tool for tool in await services.engine.tools(principal.tenant)}
-    if name not in tools:
-        raise NotFound("tool", name, difflib.get_close_matches(name, tools))
-    return answers.json(ToolView.of(tools[name]))
+    if name in tools:
+        return answers.json(ToolView.of(tools[name]))
+    try:
+        return answers.json(ToolsetView.of(*await services.apis.get(principal.tenant, name)))
+    except NotFound:
+        raise NotFound("tool", name, difflib.get_close_matches(name, tools)) from None
 
 
 @callers.post("/tools/{name}/call", response_model=ToolAnswer)

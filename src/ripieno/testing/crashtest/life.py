@@ -33,6 +33,7 @@ from ripieno.testing.crashtest.recorders import WitnessedModel, WitnessedTools, 
 from ripieno.testing.crashtest.recording import RecordedModel, RecordedTools
 from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.given_definitions import GivenDefinitions
+from ripieno.testing.memory_apis import apis_in_memory
 from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.scripted_model import ScriptedModel
 from ripieno.tools import schemas
@@ -76,7 +77,7 @@ async def live(life: Life, clock: Clock | None = None) -> int:
 
 
 def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispatch) -> Ports:
-    plan = life.plan
+    plan, secrets = life.plan, MemorySecrets(clock)
     tools = recorders(plan.tools, schemas.check, plan.latency)
     return Ports(
         clock=clock,
@@ -87,7 +88,8 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         history=store.history,
         operating=Operating.on(store.frames),
         definitions=GivenDefinitions([_by_hand(agent) for agent in plan.agents]),
-        secrets=MemorySecrets(clock),
+        secrets=secrets,
+        apis=apis_in_memory(clock, secrets),
         budgets=LeasedBudgets(StoredBooks(store.frames), clock),
         model=_model(plan),
         tools=RecordedTools(tools, plan.recording.results) if plan.recording else tools,

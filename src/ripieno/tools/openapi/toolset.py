@@ -55,6 +55,11 @@ class OpenApiToolset:
         self._specs = [_spec(full, one.operation, place.config.timeout) for full, one in self._targets.items()]
 
     @property
+    def targets(self) -> Mapping[str, object]:
+        """What each tool is, by name: equal for tools that do the same."""
+        return self._targets
+
+    @property
     def specs(self) -> Sequence[ToolSpec]:
         """The tools; always the same sequence."""
         return self._specs

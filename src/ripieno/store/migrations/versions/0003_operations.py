@@ -30,6 +30,7 @@ def upgrade() -> None:
     _queue()
     _workers()
     _mail()
+    _apis()
 
 
 def downgrade() -> None:
@@ -49,6 +50,7 @@ def downgrade() -> None:
         op.drop_table(name)
     op.drop_table("schedule_ticks")
     op.drop_table("schedules")
+    op.drop_table("apis")
     op.drop_table("secrets")
     op.drop_table("breakers")
 
@@ -350,3 +352,19 @@ def _mail() -> None:
         sa.PrimaryKeyConstraint("run_id", "key", "box"),
     )
     op.create_index("mail_waiters_by_box", "mail_waiters", ["tenant", "box", "since"])
+
+
+def _apis() -> None:
+    op.create_table(
+        "apis",
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("version", WORD, nullable=False),
+        sa.Column("source", WORD, nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("config", BODY, nullable=False),
+        sa.Column("created_by", WORD, nullable=False),
+        sa.Column("created_at", STAMP, nullable=False),
+        sa.Column("updated_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "name"),
+    )
