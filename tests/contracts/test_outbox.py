@@ -1,11 +1,22 @@
 """The outbox read: events by position, audit rows newest first."""
 
+import asyncio
+
 import pytest
 
 from ripieno.domain.dead_letters import DeadLetterFilter
-from ripieno.domain.outbox import AuditFilter, AuditRow
+from ripieno.domain.outbox import AuditFilter, AuditRow, OutboxRow
 from ripieno.domain.runs import RunStatus
 from tests.contracts.bed import TENANT, Bed
+
+
+async def numbered(bed: Bed, count: int) -> list[OutboxRow]:
+    """The tenant's events when they have their positions, which on PostgreSQL another task gives them."""
+    async with asyncio.timeout(30):
+        while len(seen := list(await bed.outbox.events(TENANT, None, 0, 10))) < count:
+            await bed.journal.pump()
+            await asyncio.sleep(0.005)
+    return seen
 
 
 async def test_events_are_read_by_position_in_pages(bed: Bed):
@@ -13,8 +24,7 @@ async def test_events_are_read_by_position_in_pages(bed: Bed):
     asked = await bed.ask(run)
     await bed.finish(run)
     await bed.start(tenant="other")
-    await bed.journal.pump()  # numbers them, where that is not done with the commit
-    seen = list(await bed.outbox.events(TENANT, None, 0, 10))
+    seen = await numbered(bed, 3)
     assert [row.type for row in seen] == ["run.created", "interrupt.opened", "run.ended"]
     assert [row.run_id for row in seen] == [run.id] * 3
     assert seen[0].body == {
@@ -39,7 +49,7 @@ async def test_events_are_read_by_position_in_pages(bed: Bed):
 async def test_events_are_filtered_by_type(bed: Bed, kind: str, found: list[str] | None):
     await bed.ended()
     await bed.ask(await bed.running())
-    await bed.journal.pump()
+    await numbered(bed, 4)
     seen = [row.type for row in await bed.outbox.events(TENANT, kind, 0, 10)]
     assert seen == found if found is not None else len(seen) == 4
 
