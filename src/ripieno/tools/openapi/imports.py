@@ -17,6 +17,7 @@ from ripieno.ports import Clock, Toolset
 from ripieno.tools.names import check_name
 from ripieno.tools.openapi.comparing import Difference, difference
 from ripieno.tools.openapi.config import parsed
+from ripieno.tools.openapi.documents import load
 from ripieno.tools.openapi.fetching import Sources
 from ripieno.tools.openapi.making import Made, Maker, written
 from ripieno.tools.openapi.nodes import members
@@ -125,35 +126,42 @@ class ImportedApis:
             Conflict: Its name is another toolset's.
         """
         content, source = await self._sources.content(order.url, order.file, order.document)
-        document = await asyncio.to_thread(self._maker.read, content)
+        document = await asyncio.to_thread(load, content)
         name = self._name(order.name or _slug(document))
         old = await self._old(principal.tenant, name)
         config = {**(old.config if old else {}), **order.config}
-        return await self._change(principal, NewApi(name, source, written(document), config), old, order.dry_run)
+        new = NewApi(name, source, written(document), config)
+        made = await self._made(new, document)
+        if not order.dry_run:
+            return await self._keep(principal, new, made, old)
+        return await self._told(made, new.name, old)
 
     async def change(self, principal: Principal, name: str, config: JsonObject) -> Imported:
         """Say something else about an API. Raises as `bring`, and `NotFound`."""
         old = await self._kept.get(principal.tenant, name)
         api = NewApi(name, old.source, old.document, {**old.config, **config})
-        return await self._change(principal, api, old, dry_run=False)
+        return await self._keep(principal, api, await self._made(api), old)
 
     async def delete(self, principal: Principal, name: str) -> None:
         """Forget an API. Raises `NotFound`."""
         await self._kept.delete(principal, name)
         await self.refresh()
 
-    async def _change(self, principal: Principal, api: NewApi, old: KeptApi | None, dry_run: bool) -> Imported:
-        config = parsed(api.config)
-        made = await asyncio.to_thread(self._maker.make, api.name, api.source, api.document, config)
+    async def _keep(self, principal: Principal, api: NewApi, made: Made, old: KeptApi | None) -> Imported:
+        told = await self._told(made, api.name, old)
+        said = parsed(api.config).model_dump(mode="json", by_alias=True, exclude_unset=True)
+        kept = await self._kept.put(principal, replace(api, config=said))
+        async with self._refreshing:
+            self._install(kept.mark, made)
+            self._merge()
+        return told
+
+    async def _told(self, made: Made, name: str, old: KeptApi | None) -> Imported:
         if not made.tools:
             raise Invalid("no operation of the document would become a tool", list(made.problems))
         before = await self._before(old)
-        if not dry_run:
-            said = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
-            await self._kept.put(principal, replace(api, config=said))
-            await self.refresh()
         changed = await asyncio.to_thread(difference, before, made.tools)
-        return Imported(api.name, changed, made.problems, made.home)
+        return Imported(name, changed, made.problems, made.home)
 
     async def _before(self, old: KeptApi | None) -> Mapping[str, object]:
         if old is None:
@@ -162,8 +170,8 @@ class ImportedApis:
         if loaded is not None and loaded.mark == old.mark:
             return loaded.made.tools
         try:
-            made = await self._made(old)
-        except RipienoError:
+            made = await self._made(_as_new(old))
+        except Rejected:
             return {}
         return made.tools
 
@@ -200,7 +208,7 @@ class ImportedApis:
         try:
             kept = await self._kept.get(*place)
             self._name(mark.name)
-            made = await self._made(kept)
+            made = await self._made(_as_new(kept))
         except NotFound:  # deleted meanwhile
             return
         except Rejected as error:
@@ -208,12 +216,17 @@ class ImportedApis:
             self._broken[place] = (mark.version, error.detail)
             self._loaded.pop(place, None)
             return
-        self._broken.pop(place, None)
-        self._loaded[place] = _Loaded(kept.mark, made, self._around(made.toolset))
+        self._install(kept.mark, made)
 
-    async def _made(self, kept: KeptApi) -> Made:
-        config = parsed(kept.config)
-        return await asyncio.to_thread(self._maker.make, kept.mark.name, kept.source, kept.document, config)
+    def _install(self, mark: ApiMark, made: Made) -> None:
+        place = (mark.tenant, mark.name)
+        self._broken.pop(place, None)
+        self._loaded[place] = _Loaded(mark, made, self._around(made.toolset))
+
+    async def _made(self, api: NewApi, document: JsonObject | None = None) -> Made:
+        config = parsed(api.config)
+        whole = document or await asyncio.to_thread(load, api.document.encode())
+        return await asyncio.to_thread(self._maker.make, api.name, api.source, whole, config)
 
     def _merge(self) -> None:
         for tenant in {tenant for tenant, _ in self._loaded} | set(self._specs):
@@ -241,6 +254,10 @@ class ImportedApis:
                 yield self
             finally:
                 task.cancel()
+
+
+def _as_new(kept: KeptApi) -> NewApi:
+    return NewApi(kept.mark.name, kept.source, kept.document, kept.config)
 
 
 def _slug(document: JsonObject) -> str:

@@ -10,7 +10,7 @@ from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.jsons import JsonObject
 from ripieno.tools.openapi.addresses import Place, place_of
 from ripieno.tools.openapi.config import ApiConfig
-from ripieno.tools.openapi.documents import MOST_BYTES, load
+from ripieno.tools.openapi.documents import MOST_BYTES
 from ripieno.tools.openapi.reading import read
 from ripieno.tools.openapi.toolset import Means, OpenApiToolset
 
@@ -32,13 +32,9 @@ class Maker:
         self._client = client
         self._means = means
 
-    def read(self, content: bytes) -> JsonObject:
-        """The document in these bytes. Raises `Invalid`."""
-        return load(content)
-
-    def make(self, name: str, source: str, document: str, config: ApiConfig) -> Made:
+    def make(self, name: str, source: str, document: JsonObject, config: ApiConfig) -> Made:
         """The toolset; nothing is sent. Raises `Invalid`."""
-        api = read(load(document.encode()), name)
+        api = read(document, name)
         place = place_of(api, config, source)
         toolset = OpenApiToolset(name, api, place, self._client(place), self._means)
         problems = [Problem(one.where, one.reason) for one in (*api.problems, *toolset.problems)]
