@@ -243,7 +243,8 @@ class Journal(Protocol):
     async def pump(self) -> Pumped:
         """Queue what is due, close or escalate overdue interrupts, fence legs that do not obey a cancellation for 5 s.
 
-        Children whose parent has ended are cancelled: nobody waits for them any more.
+        Paused runs whose deadline has passed end. Children whose parent has ended are cancelled: nobody waits for them
+        any more.
         """
         ...
 

@@ -171,6 +171,10 @@ class RunResult:
     busy_ms: float = 0.0
 
 
+OVERDUE = RunResult(RunStatus.FAILED, ExitReason.DEADLINE, error=RunError("deadline", "the run's deadline has passed"))
+"""What becomes of a run whose deadline has passed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run as its row says."""

@@ -1,7 +1,7 @@
 """Takes a claimed run as far as it can go: drives its logic and performs the commands that the logic yields."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ripieno.domain import jsons
 from ripieno.domain.batches import Park
@@ -9,7 +9,7 @@ from ripieno.domain.entries import EntryType, NewEntry, ending_key
 from ripieno.domain.errors import IntentRefused, LegLost, RipienoError, StoreBusy
 from ripieno.domain.halts import waiting_for
 from ripieno.domain.messages import Reply
-from ripieno.domain.runs import ExitReason, RunError, RunResult, RunStatus
+from ripieno.domain.runs import OVERDUE, ExitReason, RunError, RunResult, RunStatus
 from ripieno.domain.usage import NOTHING_USED, Usage
 from ripieno.engine.core.commands import (
     AwaitChildren,
@@ -194,7 +194,7 @@ class Runner:
         return Noted()
 
     def _overdue(self, leg: Leg) -> RunResult:
-        return self._failed(leg, ExitReason.DEADLINE, RunError("deadline", "the run's deadline has passed"))
+        return replace(OVERDUE, usage=_spent(leg))
 
     def _failed(self, leg: Leg, reason: ExitReason, error: RunError) -> RunResult:
         return RunResult(RunStatus.FAILED, reason, usage=_spent(leg), error=error)

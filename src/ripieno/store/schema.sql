@@ -349,6 +349,8 @@ CREATE INDEX runs_family ON runs (root_id) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX runs_of_session ON runs (tenant, session_id, created_at, id) WHERE parent_id IS NULL AND ended_at IS NULL;
 
+CREATE INDEX runs_paused ON runs (deadline) WHERE status = 'paused' AND deadline IS NOT NULL;
+
 CREATE INDEX runs_agents ON runs (tenant, target, lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold AND after_id IS NULL AND deaths = 0;
 
 CREATE INDEX runs_suspects ON runs (tenant, target, lane_rank, priority DESC, created_at, id) WHERE status = 'queued' AND NOT hold AND after_id IS NULL AND deaths > 0;

@@ -107,6 +107,7 @@ _partial("runs_load", runs.c.tenant, runs.c.target, where="status = 'running'")
 _partial("runs_owner", runs.c.owner, where="status = 'running'").ddl_if(dialect="postgresql")
 _partial("runs_running", runs.c.cancel_at, where="status = 'running'")
 _partial("runs_wake", runs.c.wake_at, where="wake_at IS NOT NULL AND NOT hold")
+_partial("runs_paused", runs.c.deadline, where="status = 'paused' AND deadline IS NOT NULL")
 _partial("runs_children", runs.c.parent_id, where="parent_id IS NOT NULL")
 _partial("runs_live_children", runs.c.parent_id, where="parent_id IS NOT NULL AND ended_at IS NULL")
 # What retention looks for: families that have ended.

@@ -219,12 +219,15 @@ class MemoryJournal:
             slow = [state for state in draft.runs.values() if _disobedient(state.run, draft.now)]
             for state in slow:
                 draft.cancel(draft.runs[state.run.id])
+            over = [state.run.id for state in draft.runs.values() if _overdue(state.run, draft.now)]
+            for run_id in over:
+                draft.end_overdue(draft.runs[run_id])
             behind = [state for state in draft.runs.values() if _left_behind(draft, state.run)]
             for state in behind:
                 parent = draft.runs[state.run.parent_id or ""]
                 by, why = parent.asked_by or SYSTEM.id, parent.asked_why
                 draft.stop(draft.runs[state.run.id], by, why if parent.asked_by else "its parent has ended")
-            return Pumped(len(woken), len(late), len(slow) + len(behind))
+            return Pumped(len(woken), len(late), len(slow) + len(over) + len(behind))
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[Draft]:
@@ -325,6 +328,10 @@ def _left_behind(draft: Draft, run: Run) -> bool:
 
 def _due(run: Run, now: datetime) -> bool:
     return run.status in WAITING and not run.hold and run.wake_at is not None and run.wake_at <= now
+
+
+def _overdue(run: Run, now: datetime) -> bool:
+    return run.status is RunStatus.PAUSED and run.deadline is not None and run.deadline <= now
 
 
 def _disobedient(run: Run, now: datetime) -> bool:

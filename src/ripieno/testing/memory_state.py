@@ -21,7 +21,18 @@ from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import Interrupt, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.outbox import OutboxRow
-from ripieno.domain.runs import TERMINAL, ExitReason, Multitask, NewRun, Run, RunError, RunResult, RunStatus, queued
+from ripieno.domain.runs import (
+    OVERDUE,
+    TERMINAL,
+    ExitReason,
+    Multitask,
+    NewRun,
+    Run,
+    RunError,
+    RunResult,
+    RunStatus,
+    queued,
+)
 from ripieno.domain.sessions import Session
 from ripieno.store import bodies
 
@@ -261,6 +272,11 @@ class Draft:
         result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, error=RunError("cancelled", said))
         ending = NewEntry(ending_key(state.run.generation), EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
         self.end(state, state.run.epoch + 1, ending, result)
+
+    def end_overdue(self, state: RunState) -> None:
+        """End a run that has no leg, because its deadline has passed."""
+        ending = NewEntry(ending_key(state.run.generation), EntryType.RUN_FAILED, {"result": jsons.encode(OVERDUE)})
+        self.end(state, state.run.epoch + 1, ending, OVERDUE)
 
     def bury(self, state: RunState, result: RunResult) -> None:
         """Keep what a run that ends leaves undone."""

@@ -34,9 +34,11 @@ person must not be told that somebody was faster."""
 
 WHOSE = "SELECT run_id FROM interrupts WHERE id = :id AND tenant = :tenant"
 
-# In the order of all locks: the run and its parent by their ids, then the interrupt.
+# In the order of all locks: the run and those that its end changes (its parent, its neighbours in a session) by their
+# ids, then the interrupt.
 LOCK_RUNS = """
 SELECT id FROM runs WHERE id = :id OR id = (SELECT parent_id FROM runs WHERE id = :id)
+  OR id = (SELECT after_id FROM runs WHERE id = :id) OR id = (SELECT next_id FROM runs WHERE id = :id)
 ORDER BY id FOR NO KEY UPDATE
 """
 

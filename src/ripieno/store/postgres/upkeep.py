@@ -33,7 +33,8 @@ class Upkeep:
         await self._remind()
         woken = await self._while_full(self._wake)
         expired = await interrupts.expire_due(self._frames)
-        fenced = await self._while_full(self._fence) + await self._while_full(self._collect)
+        fenced = await self._while_full(self._fence) + await self._while_full(self._end)
+        fenced += await self._while_full(self._collect)
         await self.give_back()
         if self._lease.proven():
             await self.reap()
@@ -68,6 +69,11 @@ class Upkeep:
     async def _fence(self) -> tuple[int, bool]:
         rows = await self._database.fetch(pump.DISOBEDIENT, self._database.now(), pump.GRACE)
         done = [await self._database.transact(pump.fence, row["id"], row["epoch"]) for row in rows]
+        return sum(done), sum(done) == pump.SLICE
+
+    async def _end(self) -> tuple[int, bool]:
+        rows = await self._database.fetch(pump.OVERDUE, self._database.now())
+        done = [await self._database.transact(pump.end, row["id"]) for row in rows]
         return sum(done), sum(done) == pump.SLICE
 
     async def _collect(self) -> tuple[int, bool]:

@@ -283,9 +283,11 @@ def _sessions() -> None:
         op.add_column("runs", sa.Column(name, WORD))
     place = ["tenant", "session_id", "created_at", "id"]
     _partial("runs_of_session", "runs", place, "parent_id IS NULL AND ended_at IS NULL")
+    _partial("runs_paused", "runs", ["deadline"], "status = 'paused' AND deadline IS NOT NULL")
 
 
 def _without_sessions() -> None:
+    op.drop_index("runs_paused", "runs")
     op.drop_index("runs_of_session", "runs")
     for name in ("superseded", "next_id", "after_id"):
         op.drop_column("runs", name)

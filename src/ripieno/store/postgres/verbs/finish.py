@@ -8,7 +8,7 @@ and is sent again.
 from ripieno.domain import dead_letters, jsons
 from ripieno.domain.entries import Entry, EntryType, NewEntry, ending_key
 from ripieno.domain.hints import HintKind
-from ripieno.domain.runs import ExitReason, RunError, RunResult, RunStatus
+from ripieno.domain.runs import OVERDUE, ExitReason, RunError, RunResult, RunStatus
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction
@@ -132,10 +132,18 @@ async def cancel(tx: Transaction, run_id: str, by: str, reason: str) -> Entry | 
     """End a run that has no leg, or whose leg is cut off: under a new epoch, as cancelled."""
     said = f"cancelled by {by}" + (f": {reason}" if reason else "")
     result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, error=RunError("cancelled", said))
+    return await _end(tx, run_id, EntryType.RUN_CANCELLED, result)
+
+
+async def end_overdue(tx: Transaction, run_id: str) -> Entry | None:
+    """End a run that has no leg, because its deadline has passed."""
+    return await _end(tx, run_id, EntryType.RUN_FAILED, OVERDUE)
+
+
+async def _end(tx: Transaction, run_id: str, kind: EntryType, result: RunResult) -> Entry | None:
     row = await tx.one(GENERATION, run_id)
     key = ending_key(row["generation"] if row else 1)
-    ending = NewEntry(key, EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
-    return await finish(tx, run_id, None, ending, result)
+    return await finish(tx, run_id, None, NewEntry(key, kind, {"result": jsons.encode(result)}), result)
 
 
 def _why(result: RunResult) -> tuple[str, str]:

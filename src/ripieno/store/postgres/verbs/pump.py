@@ -29,6 +29,17 @@ UPDATE runs SET status = 'queued', waits = '[]', wake_at = NULL,
 FROM due WHERE runs.id = due.id RETURNING runs.id
 """  # noqa: S608 - constants
 
+# A paused run has no leg that would see to its deadline.
+OVERDUE = f"""
+SELECT id FROM runs
+WHERE status = 'paused' AND deadline <= (SELECT coalesce($1::timestamptz, clock_timestamp()))
+ORDER BY deadline LIMIT {SLICE}
+"""  # noqa: S608
+
+STILL_OVERDUE = """
+SELECT 1 FROM runs WHERE id = $2 AND status = 'paused' AND deadline <= coalesce($1::timestamptz, clock_timestamp())
+"""
+
 DISOBEDIENT = f"""
 SELECT id, epoch FROM runs
 WHERE status = 'running' AND cancel_at <= (SELECT coalesce($1::timestamptz, clock_timestamp()) - $2::interval)
@@ -66,4 +77,13 @@ async def fence(tx: Transaction, run_id: str, epoch: int) -> int:
     if run is None or run["cancel_at"] is None:
         return 0
     await finish.cancel(tx, run_id, run["cancel_by"], run["cancel_reason"])
+    return 1
+
+
+async def end(tx: Transaction, run_id: str) -> int:
+    """End a paused run whose deadline has passed; 0 when somebody was faster."""
+    await fenced.locked(tx, run_id)
+    if await tx.one(STILL_OVERDUE, tx.now, run_id) is None:
+        return 0
+    await finish.end_overdue(tx, run_id)
     return 1

@@ -5,7 +5,7 @@ from sqlite3 import Row
 from ripieno.domain import jsons
 from ripieno.domain.entries import Entry, EntryType, NewEntry, ending_key
 from ripieno.domain.hints import HintKind
-from ripieno.domain.runs import TERMINAL, ExitReason, RunError, RunResult, RunStatus
+from ripieno.domain.runs import OVERDUE, TERMINAL, ExitReason, RunError, RunResult, RunStatus
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import append, bury, fenced, send, spend
@@ -43,6 +43,12 @@ def cancel(tx: Transaction, run: Row, by: str, reason: str) -> Entry:
     result = RunResult(RunStatus.CANCELLED, ExitReason.OPERATOR, error=RunError("cancelled", said))
     ending = NewEntry(ending_key(run["generation"]), EntryType.RUN_CANCELLED, {"result": jsons.encode(result)})
     return end(tx, run, run["epoch"] + 1, ending, result)
+
+
+def end_overdue(tx: Transaction, run: Row) -> Entry:
+    """End a run that has no leg, because its deadline has passed."""
+    ending = NewEntry(ending_key(run["generation"]), EntryType.RUN_FAILED, {"result": jsons.encode(OVERDUE)})
+    return end(tx, run, run["epoch"] + 1, ending, OVERDUE)
 
 
 def end(tx: Transaction, run: Row, epoch: int, ending: NewEntry, result: RunResult) -> Entry:

@@ -19,6 +19,8 @@ SELECT id FROM runs WHERE wake_at IS NOT NULL AND NOT hold AND wake_at <= ?
 ORDER BY wake_at LIMIT ?
 """
 
+OVERDUE = "SELECT id FROM runs WHERE status = 'paused' AND deadline <= ? ORDER BY deadline LIMIT ?"
+
 DISOBEDIENT = fenced.ROW.replace("id = ?", "status = 'running' AND cancel_at <= ? ORDER BY cancel_at LIMIT ?")
 
 # Children of a parent that has ended, or that was cancelled just before a crash: nobody waits for them any more.
@@ -34,7 +36,7 @@ LIMIT ?
 
 def pump(tx: Transaction) -> Pumped:
     """Do one slice of all of it. Interrupts expire by a verb of their own."""
-    return Pumped(woken=_wake(tx), fenced=_fence(tx) + _collect(tx))
+    return Pumped(woken=_wake(tx), fenced=_fence(tx) + _end(tx) + _collect(tx))
 
 
 def _wake(tx: Transaction) -> int:
@@ -48,6 +50,14 @@ def _fence(tx: Transaction) -> int:
     rows = tx.all(DISOBEDIENT, (micros(tx.now - GRACE), SLICE))
     for row in rows:
         finish.cancel(tx, row, row["cancel_by"], row["cancel_reason"])
+    return len(rows)
+
+
+def _end(tx: Transaction) -> int:
+    """A paused run has no leg that would see to its deadline."""
+    rows = tx.all(OVERDUE, (tx.micros, SLICE))
+    for row in rows:
+        finish.end_overdue(tx, tx.all(fenced.ROW, (row["id"],))[0])  # read anew: the end of one may change the next
     return len(rows)
 
 
