@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from ripieno.store import mailboxes
+from ripieno.store.portable import interrupts
 from ripieno.store.postgres.connections import SERVER_SETTINGS
 from ripieno.store.postgres.frames import statement
 from ripieno.store.postgres.verbs import pump
@@ -34,6 +35,12 @@ SELECT id, 'k', 'agent/a', 't', now() FROM runs WHERE parent_id IS NOT NULL
 
 LOOKS = {
     "timers": (pump.WAKE, (None,), 0),
+    "deadlines of paused runs": (pump.OVERDUE, (None,), 0),
+    "a run and those that its end changes": (
+        statement(interrupts.LOCK_RUNS)[0],
+        ("8f14e45fceea167a5a36dedd4bea2543",),
+        8,
+    ),
     "children left behind": (pump.LEFT_BEHIND, (), 6000),
     "those who wait for nothing": (statement(mailboxes.FORGET_WAITERS)[0], (), 6000),
 }
