@@ -112,7 +112,7 @@ async def test_one_decision_counts_and_the_others_hear_whose_it_is(tmp_path: Pat
     outcomes = [task.result() for task in said]
     assert Counter(status for status, _ in outcomes) == {200: 1, 409: 49}
     assert len(decided.decisions) == 1
-    named = f"{asked.id} is already {decided.status} by {decided.decisions[0].decided_by}"
+    named = f"{asked.id} was already {decided.status} by {decided.decisions[0].decided_by}"
     assert [text for status, text in outcomes if status == 409 and named not in text] == []
     assert ended.status is RunStatus.COMPLETED
     approved = decided.status == "approved"

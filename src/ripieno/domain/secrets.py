@@ -32,8 +32,3 @@ class SealedSecret:
 
     key_id: str
     sealed: str
-
-
-def named(text: str) -> str | None:
-    """The name in a reference; None for text that is none."""
-    return text.removeprefix(REFERENCE) if text.startswith(REFERENCE) else None

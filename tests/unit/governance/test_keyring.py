@@ -80,6 +80,14 @@ def test_a_file_that_cannot_be_read_or_written_is_told(tmp_path: Path):
         FileKeyring(tmp_path / "plain" / "master").renew()
 
 
+def test_a_key_that_cannot_be_written_is_not_used(tmp_path: Path):
+    (tmp_path / ".master.new").mkdir()
+    keys = FileKeyring(tmp_path / "master")
+    with pytest.raises(SecretsLocked, match="cannot be written"):
+        keys.current()
+    assert not (tmp_path / "master").exists()
+
+
 def test_a_file_with_rubbish_is_refused(tmp_path: Path):
     path = tmp_path / "master"
     path.touch(mode=0o600)
