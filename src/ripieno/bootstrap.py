@@ -11,7 +11,6 @@ from pathlib import Path
 from ripieno import __version__
 from ripieno.clock import SystemClock
 from ripieno.domain.breakers import BreakerRules
-from ripieno.domain.errors import Invalid
 from ripieno.domain.interrupts import EVERYBODY, Terms
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.principals import Principal
@@ -43,10 +42,9 @@ from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
 from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.envelope import EnvelopeCipher
-from ripieno.governance.keyring import FileKeyring, GivenKeyring, Keyring, NoKeyring
 from ripieno.governance.risk import RiskGate
 from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
-from ripieno.integrations.brokers.opening import open_dispatch
+from ripieno.keeping import keyring, nobody, open_stored
 from ripieno.models.providers.prices import PriceList
 from ripieno.observability import logs
 from ripieno.ports import (
@@ -77,8 +75,6 @@ from ripieno.store.breakers import StoredBreakers
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.definitions import FileDefinitions
-from ripieno.store.dispatch_local import LocalDispatch
-from ripieno.store.embedded import open_store
 from ripieno.store.halts import StoredHalts
 from ripieno.store.mailboxes import StoredMailboxes
 from ripieno.store.outbox import StoredOutbox
@@ -146,10 +142,6 @@ class Ports:
     depths: Depths = ANY_DEPTH
 
 
-def _nobody(url: str) -> None:
-    del url
-
-
 @dataclass(frozen=True, slots=True)
 class Platform:
     """A running platform: the engine to talk to, the worker that works, and the ports below them.
@@ -169,7 +161,7 @@ class Platform:
     post: PostOffice
     receiving: Receiving
     chores: Mapping[str, Chore]
-    announce: Callable[[str], None] = _nobody
+    announce: Callable[[str], None] = nobody
 
 
 def assemble(ports: Ports, options: Options) -> Platform:
@@ -243,20 +235,6 @@ class Extras:
     ticks: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """What a store gives to the ports, whichever it is."""
-
-    journal: Journal
-    records: Records
-    replies: Replies
-    history: History
-    dispatch: Dispatch
-    frames: Frames
-    workers: Workers
-    announce: Callable[[str], None] = _nobody
-
-
 @asynccontextmanager
 async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGenerator[Platform]:
     """This process's part of the platform: on SQLite in the data folder all of it, on PostgreSQL what its role says.
@@ -268,7 +246,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
     extras = extras or Extras()
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        store = await _store(settings, clock, stack)
+        store = await open_stored(settings, clock, stack)
         definitions = FileDefinitions([_shipped_agents(), settings.config / "agents"], clock)
         await definitions.load()
         retention = Retention(store.frames, clock, settings.retention.kept(), settings.data / "archive")
@@ -277,7 +255,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         logs.scrub_with(scrubber.text)
         prices = price_list(settings)
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
-        secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(_keyring(settings))), scrubber)
+        secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(keyring(settings))), scrubber)
         means = Means(secrets, clock, schemas.check)
         tools, apis = await tools_of_all(settings, extras.toolsets, StoredApis(store.frames), means, stack)
         ports = Ports(
@@ -328,44 +306,6 @@ def _options(settings: Settings) -> Options:
     """How this process works: a scheduler takes no runs."""
     given = {**settings.worker.model_dump(), **settings.limits.model_dump(exclude={"queued", "tenant_queued"})}
     return Options(**given | ({"slots": 0} if settings.role == "scheduler" else {}))
-
-
-async def _store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Stored:
-    """SQLite in the data folder, or PostgreSQL, with hints over the database itself or over a broker."""
-    if settings.database_url is None:
-        dispatch = LocalDispatch()
-        embedded = await open_store(settings.data, clock, dispatch)
-        stack.push_async_callback(embedded.close)
-        return _Stored(
-            embedded.journal,
-            embedded.records,
-            embedded.replies,
-            embedded.history,
-            dispatch,
-            embedded.frames,
-            LocalWorkers(),
-            embedded.announce,
-        )
-    try:
-        from ripieno.store.postgres.opening import open_postgres  # noqa: PLC0415 - optional extra
-    except ImportError:
-        raise Invalid("PostgreSQL needs: pip install 'ripieno[postgres]'") from None
-    broker = None
-    if settings.dispatch_url is not None:
-        broker = await stack.enter_async_context(open_dispatch(settings.dispatch_url.get_secret_value(), clock))
-    pg = await open_postgres(settings.database_url.get_secret_value(), clock, dispatch=broker)
-    stack.push_async_callback(pg.close)
-    return _Stored(pg.journal, pg.records, pg.replies, pg.history, pg.dispatch, pg.frames, pg.workers)
-
-
-def _keyring(settings: Settings) -> Keyring:
-    """Given keys, else a key file; in the data folder only where no other process needs the same keys."""
-    own = settings.secrets
-    if own.master_keys:
-        return GivenKeyring([key.get_secret_value() for key in own.master_keys])
-    if own.key_file is not None:
-        return FileKeyring(own.key_file)
-    return FileKeyring(settings.data / "keys" / "master") if settings.database_url is None else NoKeyring()
 
 
 def services(platform: Platform, settings: Settings | None = None) -> Services:
