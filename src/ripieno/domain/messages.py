@@ -1,7 +1,9 @@
 """The conversation with a model: messages in, a request around them, events and a reply out."""
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
 
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.tools import ToolCall, ToolSpec
@@ -17,11 +19,28 @@ class SystemMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that comes with a message: an image, a sound, a PDF, a text.
+
+    The bytes are `data`, or those of the artifact. Its JSON, and so a journal, has the artifact and never the bytes.
+    """
+
+    media_type: str
+    name: str
+    data: Annotated[bytes | None, Field(exclude=True)] = field(default=None, repr=False)
+    artifact_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UserMessage:
-    """What a person or another agent says. `data` is shown to the model as a JSON block after the text."""
+    """What a person or another agent says. `data` is shown to the model as a JSON block after the text.
+
+    Without attachments its JSON is what it was before there were any: fingerprints of conversations are made of it.
+    """
 
     text: str
     data: JsonObject | None = None
+    attachments: Annotated[tuple[Attachment, ...], Field(exclude_if=lambda some: not some)] = ()
     role: Literal["user"] = "user"
 
 
