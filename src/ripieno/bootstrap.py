@@ -45,7 +45,7 @@ from ripieno.governance.envelope import EnvelopeCipher
 from ripieno.governance.risk import RiskGate
 from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
 from ripieno.keeping import keyring, nobody, open_stored
-from ripieno.models.providers.prices import PriceList
+from ripieno.models.catalogue import Catalogue
 from ripieno.observability import logs
 from ripieno.ports import (
     Clock,
@@ -65,7 +65,7 @@ from ripieno.ports import (
     Toolset,
     Workers,
 )
-from ripieno.rings import price_list, ringed_models, tools_of_all
+from ripieno.rings import model_catalogue, ringed_models, tools_of_all
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
@@ -136,7 +136,7 @@ class Ports:
     default_model: str
     model_seconds: float = 120.0
     approvals: Terms = EVERYBODY
-    most_usd: MostUsd = PriceList().most_usd
+    most_usd: MostUsd = Catalogue().most_of_request
     run_limits: JsonObject = field(default_factory=dict[str, Json])
     workers: Workers = field(default_factory=LocalWorkers)
     depths: Depths = ANY_DEPTH
@@ -253,7 +253,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         scrubber = Scrubber()
         breakers = StoredBreakers(store.frames, clock, BreakerRules())
         logs.scrub_with(scrubber.text)
-        prices = price_list(settings)
+        catalogue = model_catalogue(settings)
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(keyring(settings))), scrubber)
         means = Means(secrets, clock, schemas.check)
@@ -269,7 +269,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             definitions=definitions,
             secrets=secrets,
             budgets=budgets,
-            model=extras.model or await ringed_models(settings, prices, clock, breakers, stack),
+            model=extras.model or await ringed_models(settings, catalogue, clock, breakers, stack),
             tools=ScrubbedToolset(tools, scrubber.value),
             apis=apis,
             gate=RiskGate(settings.tools.ask_from),
@@ -278,7 +278,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             default_model=settings.default_model,
             model_seconds=settings.models.timeout_seconds,
             approvals=settings.approvals.terms(),
-            most_usd=prices.most_usd,
+            most_usd=catalogue.most_of_request,
             run_limits=settings.budgets.run.model_dump(),
             workers=store.workers,
             depths=Depths(settings.limits.queued, settings.limits.tenant_queued),

@@ -8,6 +8,7 @@ import httpx2
 from ripieno.domain.errors import Invalid
 from ripieno.engine.performers.own_tools import RESERVED
 from ripieno.models.broken import BrokenModel
+from ripieno.models.catalogue import Catalogue
 from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
 from ripieno.models.prompted import PromptedModel
@@ -50,8 +51,13 @@ def price_list(settings: Settings) -> PriceList:
     return PriceList(own, {name: each.base_url for name, each in settings.providers.items() if each.elsewhere})
 
 
+def model_catalogue(settings: Settings) -> Catalogue:
+    """What is known about models, with what the settings say before it."""
+    return Catalogue(price_list(settings), settings.models.catalogue)
+
+
 async def ringed_models(
-    settings: Settings, prices: PriceList, clock: Clock, breakers: Breakers, stack: AsyncExitStack
+    settings: Settings, catalogue: Catalogue, clock: Clock, breakers: Breakers, stack: AsyncExitStack
 ) -> Model:
     """directory(priced(prompted(broken(retried(provider))))) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
@@ -61,10 +67,16 @@ async def ringed_models(
         policy = EgressPolicy(allow_domains=(), allow_origins=(origin,), max_bytes=None, total_timeout=None)
         client = await stack.enter_async_context(guarded_client(policy))
         key = server.api_key.get_secret_value() if server.api_key else "none"
-        retried = RetriedModel(PROVIDERS[name](client, key, server.base_url), clock, settings.models.attempts)
-        prompted = PromptedModel(BrokenModel(retried, breakers), settings.models.prompted, clock)
-        providers[name] = PricedModel(prompted, prices.cost_usd)
+        provider = PROVIDERS[name](client, key, server.base_url)
+        providers[name] = ringed_model(provider, settings, catalogue, clock, breakers)
     return ModelDirectory(providers)
+
+
+def ringed_model(provider: Model, settings: Settings, catalogue: Catalogue, clock: Clock, breakers: Breakers) -> Model:
+    """priced(prompted(broken(retried(provider)))): what is around each provider, whoever configured it."""
+    retried = RetriedModel(provider, clock, settings.models.attempts)
+    prompted = PromptedModel(BrokenModel(retried, breakers), settings.models.prompted, clock)
+    return PricedModel(prompted, catalogue.cost_usd)
 
 
 async def ringed_tools(

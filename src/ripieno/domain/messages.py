@@ -72,9 +72,10 @@ Message: TypeAlias = SystemMessage | UserMessage | AssistantMessage | ToolMessag
 class ModelRequest:
     """One call of a model.
 
-    `model` is `provider:name`, or `offline`. `purpose` tells what the turn is for (`act`, `plan`, `compose`, `review`,
-    `deliver`): routes may use it, and the offline model does. `timeout` is in seconds. `fingerprint` identifies the
-    conversation so far.
+    `model` is `provider:name`, `offline`, or the name of a route. `purpose` tells what the turn is for (`act`, `plan`,
+    `compose`, `review`, `deliver`): routes may use it, and the offline model does. `timeout` is in seconds.
+    `fingerprint` identifies the conversation so far. `labels` say on whose behalf it is made, see `LABELS`: they choose
+    a route, and are not sent.
     """
 
     model: str
@@ -86,6 +87,11 @@ class ModelRequest:
     max_tokens: int | None = None
     timeout: float = 120.0
     fingerprint: str = ""
+    labels: JsonObject = field(default_factory=dict[str, Json])
+
+
+LABELS = ("tenant", "run", "key", "agent", "session", "user", "tags", "channel", "account", "peer")
+"""What a request may be labelled with: texts, and `tags` a list of them. What is not known is left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,19 @@ from ripieno.models.closing import closing
 from ripieno.models.providers import prices
 from ripieno.ports import Model
 
-Price = Callable[[Reply], Awaitable[float]]
+Price = Callable[[Reply, str], Awaitable[float]]
+"""What a reply costs a tenant."""
+
+
+async def _listed(reply: Reply, tenant: str) -> float:
+    del tenant  # the list is the same for all
+    return await prices.cost_usd(reply)
 
 
 class PricedModel:
     """`ports.Model` that fills in `Usage.cost_usd` where the provider did not; an unknown model costs 0.0."""
 
-    def __init__(self, inner: Model, price: Price = prices.cost_usd) -> None:
+    def __init__(self, inner: Model, price: Price = _listed) -> None:
         self._inner = inner
         self._price = price
 
@@ -22,9 +28,10 @@ class PricedModel:
         """Answer as the inner model does, the reply with its price."""
         async with closing(self._inner.stream(request)) as events:
             async for event in events:
-                yield await self._priced(event) if isinstance(event, Reply) else event
+                yield await self._priced(event, request) if isinstance(event, Reply) else event
 
-    async def _priced(self, reply: Reply) -> Reply:
+    async def _priced(self, reply: Reply, request: ModelRequest) -> Reply:
         if reply.usage.cost_usd or not reply.usage.tokens:
             return reply
-        return replace(reply, usage=replace(reply.usage, cost_usd=await self._price(reply)))
+        tenant = str(request.labels.get("tenant", ""))
+        return replace(reply, usage=replace(reply.usage, cost_usd=await self._price(reply, tenant)))

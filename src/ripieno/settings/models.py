@@ -2,6 +2,7 @@
 
 from pydantic import Field, SecretStr
 
+from ripieno.models.catalogue import ModelSaid
 from ripieno.settings.section import Section
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -73,12 +74,14 @@ class ModelSettings(Section):
     """Calls to models. `default` is `provider:model` or `offline`; unset, the first provider with credentials.
 
     `prices` go before the list prices: `"openai:mine" = {input = 0.5, output = 1.5}`. A model that has neither cannot
-    be called under a budget in dollars. `prompted` are models that cannot call tools and do it in words instead, as
-    patterns: `["ollama:gemma*"]`.
+    be called under a budget in dollars. `catalogue` says what else there is to know of a model, where the built-in
+    knowledge lacks or mistakes it: `"openai:mine" = {context_window = 32768, tools = false}`. `prompted` are models
+    that cannot call tools and do it in words instead, as patterns: `["ollama:gemma*"]`.
     """
 
     default: str | None = None
     timeout_seconds: float = Field(default=120.0, gt=0)
     attempts: int = Field(default=4, ge=1, le=20)
     prices: dict[str, PriceSettings] = Field(default_factory=dict[str, PriceSettings])
+    catalogue: dict[str, ModelSaid] = Field(default_factory=dict[str, ModelSaid])
     prompted: tuple[str, ...] = ()

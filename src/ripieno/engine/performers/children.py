@@ -8,6 +8,7 @@ from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, RunKind, RunResult, RunStatus
 from ripieno.engine.core.commands import AwaitChildren, ChildEnded, ChildStarted, StartChild
 from ripieno.engine.leg import Blocked, Leg
+from ripieno.engine.performers.labels import handed_down
 from ripieno.ports import Definitions
 
 ENDED = "child.ended"
@@ -41,7 +42,7 @@ class ChildPerformer:
             priority=parent.priority,
             deadline=parent.deadline,
             dry_run=parent.dry_run,
-            metadata=metadata or {},
+            metadata={**handed_down(parent), **(metadata or {})},
         )
         body = {
             "run_id": child.id,

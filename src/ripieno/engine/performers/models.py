@@ -10,6 +10,7 @@ from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.messages import ModelRequest, Reply, TextDelta
 from ripieno.engine.core.commands import CallModel, ModelAnswered, ModelFailed
 from ripieno.engine.leg import Leg
+from ripieno.engine.performers.labels import labelled
 from ripieno.engine.performers.spending import Checks, Overspent
 from ripieno.ports import Clock, Dispatch, Model
 
@@ -34,6 +35,7 @@ class ModelPerformer:
         """
         if entry := leg.recorded.get(command.key):
             return _recorded(entry, command.request.fingerprint)
+        command = labelled(leg, command)
         self._halting.check(leg.run, model=command.request.model)
         try:
             request = await self._spending.before_model(leg, command)

@@ -19,8 +19,8 @@ from ripieno.engine.halting import Halting
 from ripieno.engine.leg import Budgets, Leg, Purse
 from ripieno.engine.performers.people import PeoplePerformer, Question
 
-MostUsd = Callable[[str, int, int], Awaitable[float | None]]
-"""What a model asks for so many tokens in and out, in dollars; None where no price is known."""
+MostUsd = Callable[[ModelRequest, int, int], Awaitable[float | None]]
+"""What any model that may answer a request asks for so many tokens in and out; None where no price is known."""
 
 EXCEEDED = "budget_exceeded"
 UNPRICED = "price_unknown"
@@ -62,7 +62,7 @@ class Spending:
         if not budgets:
             return request
         tokens = spending.estimate(request)
-        price = await self._price(request.model, tokens.sent, tokens.answer, budgets)
+        price = await self._price(request, tokens.sent, tokens.answer, budgets)
         need, least = spending.of_model(tokens, price, request.timeout)
         purse = await self._reserve(leg, command.key, budgets, (need, least))
         if purse is None:
@@ -81,16 +81,16 @@ class Spending:
     def _applying(self, leg: Leg) -> Sequence[Budget]:
         return self._budgets.applying(leg.run, leg.family)
 
-    async def _price(self, model: str, sent: int, answer: int, budgets: Sequence[Budget]) -> Price:
+    async def _price(self, request: ModelRequest, sent: int, answer: int, budgets: Sequence[Budget]) -> Price:
         usd = next((budget for budget in budgets if budget.caps.usd is not None), None)
         if usd is None:
             return Price()
-        whole = await self._most_usd(model, sent, answer)
+        whole = await self._most_usd(request, sent, answer)
         if whole is None:
             what = f"the budget of {spending.named(usd)} is in USD"
-            detail = f"no price is known for {model}, and {what}: set one in models.prices"
+            detail = f"no price is known for {request.model}, and {what}: set one in models.prices"
             raise Overspent(UNPRICED, detail)
-        return Price(await self._most_usd(model, sent, 0) or 0.0, whole)
+        return Price(await self._most_usd(request, sent, 0) or 0.0, whole)
 
     async def _reserve(
         self, leg: Leg, key: str, budgets: Sequence[Budget], wanted: tuple[Amount, Amount]

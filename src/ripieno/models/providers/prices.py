@@ -59,6 +59,23 @@ class PriceList:
         return self.own.get(model) or self.own.get(SNAPSHOT.sub("", model))
 
 
+async def listed_usd(provider: str, name: str, used: Usage, base_url: str | None = None) -> float | None:
+    """What the list says of a model of a provider, or of whoever serves the address; None where it has none."""
+    library = await asyncio.to_thread(_library)
+    return _listed(library, name, used, _where(provider, base_url))
+
+
+def listed_window(provider: str, name: str) -> int | None:
+    """How many tokens a model of a provider takes, as the list says; the first call loads the list."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
+
+    try:
+        _, model = get_snapshot().find_provider_model(name, None, provider, None)
+    except LookupError:
+        return None
+    return model.context_window
+
+
 async def cost_usd(reply: Reply) -> float:
     """The price of a reply in US dollars; 0.0 for models and servers that have no list price.
 
