@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
+from ripieno.cli import forms
 from ripieno.cli.story import Question
 from ripieno.cli.wording import clean, count
 from ripieno.domain.interrupts import InterruptKind, InterruptStatus
@@ -85,6 +86,7 @@ def card(question: Question, *, whole: bool = False) -> Card:
     if question.reasons:
         found.append(("why asked", clean("\n".join(question.reasons))))
     found += _terms(question.terms)
+    found += [(clean(name), clean(value)) for name, value in forms.asked(request)]
     found += _options(question)
     asked = ASKED[InterruptKind(question.kind)]
     return Card(f"{question.agent} asks {asked}  ({question.id})", found)

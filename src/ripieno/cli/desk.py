@@ -2,7 +2,7 @@
 
 import json
 
-from ripieno.cli import asking, terminal, wording
+from ripieno.cli import asking, forms, terminal, wording
 from ripieno.cli.api import Api
 from ripieno.cli.asking import Decide, Edit, View
 from ripieno.cli.exits import Stop
@@ -73,7 +73,7 @@ class Desk:
         if isinstance(answer, View):
             self._put(self._asked, whole=True)
         elif isinstance(answer, Decide):
-            await self._decide(self._asked, answer.body, story)
+            await self._decide(self._asked, forms.fitting(self._asked.kind, self._asked.request, answer.body), story)
         else:
             self._screen.say(answer.why)
             self._prompt(self._asked)

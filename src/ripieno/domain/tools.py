@@ -84,7 +84,8 @@ class ToolStatus(StrEnum):
     """How a call ended. Everything but `OK` is told to the model as an error; the run goes on.
 
     `OVER_BUDGET` was not made, because a budget is spent, and ends the run. After `TIMEOUT` and `LOST` nobody knows
-    whether the call took effect.
+    whether the call took effect. `INPUT_REQUIRED` did not do its work: `data` holds what a person must be asked before
+    it is called again.
     """
 
     OK = "ok"
@@ -98,6 +99,7 @@ class ToolStatus(StrEnum):
     DENIED = "denied"
     NOT_SENT = "not_sent"
     OVER_BUDGET = "over_budget"
+    INPUT_REQUIRED = "input_required"
 
 
 UNSEEN = frozenset({ToolStatus.TIMEOUT, ToolStatus.LOST})
@@ -136,7 +138,8 @@ class ToolContext:
 
     `key` is the call's place in the run, `idempotency_key` is the same for every attempt of it; `attempt` counts
     from 1. `workspace` is the only folder that file tools may touch; the runs of one team share it. `may_begin` is
-    asked right before anything leaves: where it says no, the call is not made and its result is `NOT_SENT`.
+    asked right before anything leaves: where it says no, the call is not made and its result is `NOT_SENT`. `answers`
+    are what people said to the questions of earlier attempts, by the digest of the question.
     """
 
     tenant: str
@@ -149,3 +152,4 @@ class ToolContext:
     dry_run: bool = False
     deadline: datetime | None = None
     may_begin: Callable[[], bool] = _always
+    answers: JsonObject = field(default_factory=dict[str, Json])

@@ -163,18 +163,24 @@ class Engine:
     # -- people --------------------------------------------------------------------------------------------------
 
     async def decide(self, principal: Principal, interrupt_id: str, decision: Decision) -> Interrupt:
-        """Decide an interrupt; edited arguments are checked against the tool's schema as it was shown.
+        """Decide an interrupt; edited arguments and filled forms are checked against the schema that was shown.
 
         Raises:
             NotFound, AlreadyDecided, InterruptExpired, NotAssignee, OwnRequest, AlreadyVoted: See `Journal.decide`.
-            Invalid: The edited arguments break the schema, or the decision does not fit the interrupt.
+            Invalid: The edited arguments or the answer break the schema, or the decision does not fit the interrupt.
         """
+        if decision.arguments is not None or decision.answer is not None:
+            self._must_fit(await self._around.records.interrupt(principal.tenant, interrupt_id), decision)
+        return await self._journal.decide(principal.tenant, interrupt_id, decision, principal.roles)
+
+    def _must_fit(self, asked: Interrupt, decision: Decision) -> None:
         if decision.arguments is not None:
-            interrupt = await self._around.records.interrupt(principal.tenant, interrupt_id)
-            problems = self._around.check(interrupt.request.get("input_schema", {}), decision.arguments)
+            problems = self._around.check(asked.request.get("input_schema", {}), decision.arguments)
             if problems:
                 raise Invalid("the edited arguments do not fit the tool", problems)
-        return await self._journal.decide(principal.tenant, interrupt_id, decision, principal.roles)
+        form = asked.request.get("schema") if asked.kind is InterruptKind.QUESTION else None
+        if form is not None and decision.answer is not None and (problems := self._around.check(form, decision.answer)):
+            raise Invalid("the answer does not fit the form that was asked for", problems)
 
     async def delegate(self, principal: Principal, interrupt_id: str, to: Sequence[str]) -> Interrupt:
         """Put a question to others. Raises as `decide`."""

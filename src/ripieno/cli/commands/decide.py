@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ripieno.cli import asking, outcome
+from ripieno.cli import asking, forms, outcome
 from ripieno.cli.api import Api
 from ripieno.cli.asking import Unclear
 from ripieno.cli.command import Task, command, print_json, print_line
@@ -63,7 +63,8 @@ def answer(
     """Answer the question that a run waits with.
 
     Where nobody knows whether a call took effect, the answer is `committed` (it happened), `retry` (it did not: make it
-    again) or `abandon` (leave it).
+    again) or `abandon` (leave it). Where a tool asks for a form, the answer is a JSON object, or the value of its only
+    field; `null` declines.
     """
     body: JsonObject = {"decision": "answer", "answer": text, "reason": reason}
     return _decide(run, body if result is None else {**body, "result": read_result(result)}, where)
@@ -116,9 +117,9 @@ def read_result(text: str) -> Json:
 
 
 def fitting(asked: JsonObject, body: JsonObject) -> JsonObject:
-    """The fate of a lost call is answered by its name. Raises `Stop` for a word that is none."""
+    """The fate of a lost call is answered by its name, a form by JSON. Raises `Stop` for a word that is no fate."""
     if asked["kind"] != InterruptKind.UNKNOWN_EFFECT or body["decision"] != "answer":
-        return body
+        return forms.fitting(asked["kind"], asked.get("request", {}), body)
     fate = str(body["answer"]).lower()
     if fate not in ALLOWED_DECISIONS[InterruptKind.UNKNOWN_EFFECT]:
         words = "committed (it happened), retry (it did not: make it again) or abandon (leave it)"

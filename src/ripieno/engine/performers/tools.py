@@ -17,6 +17,7 @@ from ripieno.domain.jsons import JsonObject
 from ripieno.domain.tools import UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import CallEnded, PlannedCall
 from ripieno.engine.leg import Leg
+from ripieno.engine.performers.inputs import NOTHING, Gathered, InputPerformer
 from ripieno.engine.performers.own_tools import SOURCE, OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
 from ripieno.engine.performers.permits import Permits, Wish
@@ -48,6 +49,7 @@ class _Act:
     spec: ToolSpec
     arguments: JsonObject
     attempt: int = 1
+    given: Gathered = NOTHING
 
 
 class ToolPerformer:
@@ -68,6 +70,7 @@ class ToolPerformer:
         self._halting = checks.halting
         self._spending = checks.spending
         self._people = people
+        self._inputs = InputPerformer(people)
         self._clock = clock
         self._reconciler = Reconciler(tools, permits, clock, SEND_SECONDS)
 
@@ -90,7 +93,8 @@ class ToolPerformer:
             return await self._record(leg, permitted, result)
         if leg.run.dry_run and permitted.spec.effect is not EffectClass.READ:
             return await self._simulate(leg, bench, permitted)
-        return await self._within_budget(leg, bench, permitted)
+        given = await self._inputs.gathered(leg, planned.key)
+        return await self._within_budget(leg, bench, replace(permitted, given=given))
 
     async def _within_budget(self, leg: Leg, bench: Workbench, act: _Act) -> CallEnded:
         """Make the call, after it was counted in every budget that applies."""
@@ -101,6 +105,8 @@ class ToolPerformer:
         if act.spec.effect is not EffectClass.READ:
             return await self._act_once(leg, bench, act)
         result, ms = await self._call(leg, bench, act)
+        if result.status is ToolStatus.INPUT_REQUIRED:
+            result = await self._inputs.ask(leg, (act.planned.key, len(act.given.attempts) + 1), act.spec.name, result)
         return await self._record(leg, act, result, ms=ms)
 
     async def _permit(
@@ -118,7 +124,8 @@ class ToolPerformer:
     async def _act_once(self, leg: Leg, bench: Workbench, act: _Act) -> CallEnded:
         """Intent first, then the act; what nobody saw end is repeated only if its class allows."""
         before = leg.attempts(act.planned.key)
-        if before and before[-1].effect is not EffectClass.IDEMPOTENT:
+        asked = bool(before) and before[-1].attempt in act.given.attempts  # then it is known how that attempt ended
+        if before and not asked and before[-1].effect is not EffectClass.IDEMPOTENT:
             ended = await self._find_out(leg, bench, act, before[-1])
             if ended is not None:
                 return ended
@@ -130,14 +137,22 @@ class ToolPerformer:
         # From the commit of the intent to that of the outcome the run must not be let go: between them it is unknown.
         leg.effects_in_flight += 1
         try:
-            await self._intend(leg, act, _superseded(before))
+            await self._intend(leg, act, None if asked else _superseded(before))
             result, ms = await self._call_or_tell(leg, bench, act)
-            again = result.status in UNSEEN and act.attempt < MAX_ATTEMPTS
+            if result.status is ToolStatus.INPUT_REQUIRED:
+                result = await self._ask(leg, act, result)
+            again = result.status in UNSEEN and act.attempt - len(act.given.attempts) < MAX_ATTEMPTS
             if not again:
                 return await self._close(leg, act, result, ms)
         finally:
             leg.effects_in_flight -= 1
         return await self._act_once(leg, bench, act)
+
+    async def _ask(self, leg: Leg, act: _Act, result: ToolResult) -> ToolResult:
+        """Put the tool's question to a person; the attempt that asked it did not do its work."""
+        key = act.planned.key
+        close = EffectClose(key, act.attempt, EffectState.FAILED)
+        return await self._inputs.ask(leg, (key, act.attempt), act.spec.name, result, closes=close)
 
     async def _find_out(self, leg: Leg, bench: Workbench, act: _Act, last: Effect) -> CallEnded | None:
         """The outcome of an attempt that nobody saw end, from a tool that can tell or a person; None: do it again."""
@@ -223,7 +238,7 @@ class ToolPerformer:
     # -- act and write down --------------------------------------------------------------------------------------
 
     async def _call(self, leg: Leg, bench: Workbench, act: _Act) -> tuple[ToolResult, float]:
-        context = replace(self._context(leg, bench, act), may_begin=self._window(leg, act))
+        context = replace(self._context(leg, bench, act), may_begin=self._window(leg, act), answers=act.given.answers)
         began = self._clock.monotonic()
         result = await self._tools.call(replace(act.planned.call, arguments=act.arguments), context)
         return result, round((self._clock.monotonic() - began) * 1000, 3)
