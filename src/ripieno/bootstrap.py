@@ -31,13 +31,14 @@ from ripieno.engine.performers.tools import ToolPerformer
 from ripieno.engine.performers.undoing import UndoPerformer
 from ripieno.engine.performers.waiting import WaitPerformer
 from ripieno.engine.post import Counters, PostOffice
+from ripieno.engine.publishing import Publishing
 from ripieno.engine.receiving import Receiving
 from ripieno.engine.replaying import Replaying
 from ripieno.engine.reporting import work_and_report
 from ripieno.engine.rounds import Chore, make_rounds
 from ripieno.engine.runner import Performers, Runner
 from ripieno.engine.schedules import Scheduler
-from ripieno.engine.stores import Mailboxes, Schedules
+from ripieno.engine.stores import Events, Mailboxes, Schedules
 from ripieno.engine.worker import Worker
 from ripieno.governance.access import StaticAccess, refuse_insecure
 from ripieno.governance.budgets import LeasedBudgets
@@ -75,6 +76,7 @@ from ripieno.store.breakers import StoredBreakers
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.definitions import FileDefinitions
+from ripieno.store.events import StoredEvents
 from ripieno.store.halts import StoredHalts
 from ripieno.store.mailboxes import StoredMailboxes
 from ripieno.store.outbox import StoredOutbox
@@ -99,6 +101,7 @@ class Operating:
     outbox: Outbox
     schedules: Schedules
     mailboxes: Mailboxes
+    events: Events
     retention: Retention | None = None
 
     @classmethod
@@ -110,6 +113,7 @@ class Operating:
             outbox=StoredOutbox(frames),
             schedules=StoredSchedules(frames),
             mailboxes=StoredMailboxes(frames),
+            events=StoredEvents(frames),
         )
 
 
@@ -160,6 +164,7 @@ class Platform:
     scheduler: Scheduler
     post: PostOffice
     receiving: Receiving
+    publishing: Publishing
     chores: Mapping[str, Chore]
     announce: Callable[[str], None] = nobody
 
@@ -185,7 +190,7 @@ def assemble(ports: Ports, options: Options) -> Platform:
     checks = Checks(halting, Spending(ports.budgets, ports.most_usd, people))
     counters = Counters(ports.operating.mailboxes, ports.journal, ports.records, ports.definitions)
     post = PostOffice(counters, ports.clock)
-    own_tools = OwnToolPerformer(people, children, WaitPerformer(post, ports.clock))
+    own_tools = OwnToolPerformer(people, children, WaitPerformer(post, ports.operating.events, ports.clock))
     performers = Performers(
         models=ModelPerformer(ports.model, ports.dispatch, ports.clock, checks),
         tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock, checks),
@@ -202,8 +207,10 @@ def assemble(ports: Ports, options: Options) -> Platform:
     replaying = Replaying(ports.operating.dead_letters, direct, ports.definitions, ports.clock)
     scheduler = Scheduler(ports.operating.schedules, ports.definitions, ports.clock)
     receiving = Receiving(ports.operating.mailboxes, ports.definitions, ports.dispatch, ports.clock)
-    chores: dict[str, Chore] = {"schedules": scheduler.turn, "mailboxes": post.stir}
-    return Platform(ports, engine, past, direct, worker, halting, replaying, scheduler, post, receiving, chores)
+    publishing = Publishing(ports.operating.events, ports.clock)
+    chores: dict[str, Chore] = {"schedules": scheduler.turn, "mailboxes": post.stir, "events": publishing.turn}
+    talk = {"post": post, "receiving": receiving, "publishing": publishing}
+    return Platform(ports, engine, past, direct, worker, halting, replaying, scheduler, **talk, chores=chores)
 
 
 @asynccontextmanager
@@ -326,6 +333,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         direct=platform.direct,
         post=platform.post,
         receiving=platform.receiving,
+        publishing=platform.publishing,
         records=platform.ports.records,
         workers=platform.ports.workers,
         replies=platform.ports.replies,

@@ -75,3 +75,10 @@ async def test_a_waiting_run_hears_a_signal_and_then_a_message(folder: Path):
     heard = [message["content"] for message in model.requests[-1].body["messages"] if message["role"] == "tool"]
     assert '"eur":3' in heard[0]
     assert "goodbye" in heard[1]
+
+
+def test_an_event_is_published(folder: Path):
+    told = ripieno(folder, "publish", "deploy.finished", '{"ok": true}', "--source", "ci")
+    assert (told.code, told.out[:4], told.out[-30:]) == (0, "evt_", " published as deploy.finished\n")
+    refused = ripieno(folder, "publish", "run.completed")
+    assert (refused.code, "the platform's own" in refused.err) == (2, True)

@@ -53,6 +53,7 @@ COMMANDS = (
     control.pause,
     control.resume,
     talk.signal,
+    talk.publish,
     talk.send,
     talk.messages,
     history.retry,

@@ -15,6 +15,7 @@ WORKER = "wrk"
 SCHEDULE = "sch"
 MESSAGE = "msg"
 CHUNK = "chk"
+EVENT = "evt"
 
 
 def compose(prefix: str, at_ms: int, entropy: bytes) -> str:

@@ -1,10 +1,11 @@
-"""What the engine alone asks of a store, beside the ports: schedules, mailboxes."""
+"""What the engine alone asks of a store, beside the ports: schedules, mailboxes, published events."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from ripieno.domain.mail import Mail, NewMail, Receiver
 from ripieno.domain.principals import Principal
+from ripieno.domain.published import Published
 from ripieno.domain.schedules import NewSchedule, Schedule, ScheduleChange, Target, Tick, Trigger
 
 
@@ -92,4 +93,28 @@ class Mailboxes(Protocol):
 
     async def stir(self) -> int:
         """Wake those who wait although something lies in their box, and forget what is over; answers how many."""
+        ...
+
+
+class Events(Protocol):
+    """Events from outside. Each reaches every run that waited for it when it was published, once."""
+
+    async def publish(self, event: Published) -> None:
+        """Write an event into the outbox and wake who waits for it; nothing for one that is known."""
+        ...
+
+    async def stay(self, receiver: Receiver, topic: str) -> None:
+        """From now on a leg's command waits for a topic. Raises `LegLost`."""
+        ...
+
+    async def leave(self, run_id: str, key: str) -> None:
+        """It waits no more."""
+        ...
+
+    async def deliver(self) -> int:
+        """Wake those whom a publisher that died had not woken; answers how many."""
+        ...
+
+    async def tidy(self) -> None:
+        """Forget what is over."""
         ...

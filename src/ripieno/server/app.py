@@ -100,6 +100,7 @@ def _v1() -> APIRouter:
     v1.include_router(tools.callers)
     v1.include_router(schedules.starters)
     v1.include_router(messages.senders)
+    v1.include_router(events.publishers)
     for module in MODULES:
         v1.include_router(module.router)
     return v1

@@ -230,6 +230,8 @@ def _validation(scope: Scope, error: RequestValidationError) -> Response:
 
 def _problem(item: Mapping[str, Any]) -> Problem:
     place, *path = item["loc"]
+    if len(path) > 1 and str(path[0]).startswith("@"):  # the form of a body that has several
+        path = path[1:]
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
     detail = str(item["msg"]).removeprefix("Value error, ")
     return Problem(pointer, detail if place == "body" else f"{place} parameter: {detail}")

@@ -14,6 +14,7 @@ from ripieno.engine.direct import DirectCalls
 from ripieno.engine.halting import Halting
 from ripieno.engine.past.past import Past
 from ripieno.engine.post import PostOffice
+from ripieno.engine.publishing import Publishing
 from ripieno.engine.receiving import Receiving
 from ripieno.engine.replaying import Replaying
 from ripieno.engine.schedules import Scheduler
@@ -50,6 +51,7 @@ class Services:
     direct: DirectCalls
     post: PostOffice
     receiving: Receiving
+    publishing: Publishing
     records: Records
     workers: Workers
     replies: Replies

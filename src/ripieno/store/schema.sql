@@ -145,6 +145,26 @@ CREATE TABLE entries (
 	UNIQUE (run_id, "key")
 );
 
+CREATE TABLE event_waiters (
+	run_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	topic TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	epoch INTEGER NOT NULL, 
+	PRIMARY KEY (run_id, "key")
+);
+
+CREATE INDEX event_waiters_by_topic ON event_waiters (tenant, topic);
+
+CREATE TABLE event_wakes (
+	run_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	epoch INTEGER NOT NULL, 
+	tenant TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	PRIMARY KEY (run_id, "key")
+);
+
 CREATE TABLE halts (
 	scope TEXT NOT NULL, 
 	reason TEXT NOT NULL, 
@@ -249,6 +269,16 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_unnumbered ON outbox (id) WHERE pos IS NULL;
 
 CREATE INDEX outbox_audit ON outbox (tenant, id) WHERE type = 'audit';
+
+CREATE TABLE published_events (
+	tenant TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	id TEXT NOT NULL, 
+	at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, source, id)
+);
+
+CREATE INDEX published_events_old ON published_events (at);
 
 CREATE TABLE replies (
 	scope TEXT NOT NULL, 
@@ -443,4 +473,4 @@ CREATE TABLE workers (
 	PRIMARY KEY (id)
 );
 
-INSERT INTO alembic_version (version_num) VALUES ('0003');
+INSERT INTO alembic_version (version_num) VALUES ('0004');

@@ -102,6 +102,43 @@ mail_waiters = Table(
 )
 Index("mail_waiters_by_box", mail_waiters.c.tenant, mail_waiters.c.box, mail_waiters.c.since)
 
+# Which events were published lately, so that one that is told twice is known.
+published_events = Table(
+    "published_events",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("source", Word, nullable=False),
+    Column("id", Word, nullable=False),
+    Column("at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "source", "id"),
+)
+Index("published_events_old", published_events.c.at)
+
+event_waiters = Table(
+    "event_waiters",
+    metadata,
+    Column("run_id", Word, nullable=False),
+    Column("key", Word, nullable=False),
+    Column("topic", Word, nullable=False),
+    Column("tenant", Word, nullable=False),
+    # That of the leg that began to wait.
+    Column("epoch", Integer, nullable=False),
+    PrimaryKeyConstraint("run_id", "key"),
+)
+Index("event_waiters_by_topic", event_waiters.c.tenant, event_waiters.c.topic)
+
+# Whom an event wakes, until they are told.
+event_wakes = Table(
+    "event_wakes",
+    metadata,
+    Column("run_id", Word, nullable=False),
+    Column("key", Word, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("tenant", Word, nullable=False),
+    Column("body", Body, nullable=False),
+    PrimaryKeyConstraint("run_id", "key"),
+)
+
 apis = Table(
     "apis",
     metadata,

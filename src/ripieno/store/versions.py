@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-HEAD = "0003"
+HEAD = "0004"
 
 MIGRATIONS = Path(__file__).parent / "migrations"

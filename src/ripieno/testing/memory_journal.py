@@ -35,6 +35,7 @@ from ripieno.store.rotation import Wish
 from ripieno.testing import memory_claim, memory_multitask
 from ripieno.testing.memory_books import MemoryBooks
 from ripieno.testing.memory_dead_letters import MemoryDeadLetters
+from ripieno.testing.memory_events import MemoryEvents
 from ripieno.testing.memory_halts import MemoryHalts
 from ripieno.testing.memory_history import MemoryHistory
 from ripieno.testing.memory_mailboxes import MemoryMailboxes
@@ -61,6 +62,7 @@ class MemoryStore:
         self.history = MemoryHistory(memory, clock, dispatch)
         self.halts = MemoryHalts(memory, clock, dispatch)
         self.mailboxes = MemoryMailboxes(memory, clock, dispatch)
+        self.events = MemoryEvents(memory, clock, dispatch)
         self.schedules = MemorySchedules(memory, self.journal, self.records, clock)
 
 

@@ -43,7 +43,9 @@ def in_memory(
         records=store.records,
         replies=store.replies,
         history=store.history,
-        operating=Operating(store.dead_letters, store.halts, store.outbox, store.schedules, store.mailboxes),
+        operating=Operating(
+            store.dead_letters, store.halts, store.outbox, store.schedules, store.mailboxes, store.events
+        ),
         definitions=GivenDefinitions(agents),
         secrets=secrets,
         budgets=LeasedBudgets(store.books, clock),

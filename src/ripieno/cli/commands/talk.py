@@ -1,4 +1,4 @@
-"""`ripieno signal`, `send`, `messages`: tell a run that something happened, write to agents, read what was written."""
+"""`ripieno signal`, `publish`, `send`, `messages`: tell runs that something happened, write to agents, read that."""
 
 import json
 from typing import Annotated
@@ -35,6 +35,24 @@ def signal(
         found = await run_id(api, run)
         told: JsonObject = await api.post(f"/v1/runs/{found}/signal", {"topic": topic, "data": _value(value)})
         return _done(told, f"{found} was told {topic}", where)
+
+    return task
+
+
+@command(keeps=True)
+def publish(
+    event_type: Annotated[str, typer.Argument(metavar="TYPE", help="What happened, as in deploy.finished.")],
+    data: Annotated[str, typer.Argument(help="More about it: JSON, or a text.")] = "null",
+    *,
+    source: Annotated[str, typer.Option(help="Where it happened.")] = "ripieno",
+    where: Where,
+) -> Task:
+    """Publish an event: every run that waits for its type goes on."""
+
+    async def task(api: Api) -> Exit:
+        body = {"event_type": event_type, "source_service": source, "payload": _value(data)}
+        told: JsonObject = await api.post("/v1/events/publish", body)
+        return _done(told, f"{told['event_id']} published as {event_type}", where)
 
     return task
 

@@ -68,9 +68,11 @@ WAITING = (
     ),
     _waiting(
         "run.wait_event",
-        "Wait for a signal about a topic, sent to this run from outside; one that came before counts.",
+        "Wait until something happens outside: a signal to this run about a topic, one that came before counts, or an "
+        "event of that type which is published from now on. `deploy.*` means every topic below `deploy`.",
         {"topic": {"type": "string", "minLength": 1, "maxLength": 200}, "timeout": TIMEOUT},
         "signal",
+        "event",
         required=["topic"],
     ),
     _waiting(

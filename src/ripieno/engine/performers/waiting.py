@@ -1,4 +1,4 @@
-"""The engine's tools for time and talk: sleep, wait for a signal, send and receive messages.
+"""The engine's tools for time and talk: sleep, wait for something to happen, send and receive messages.
 
 What a run waits for is written down when the wait begins, what came when it ends; between them the run is a row. A wait
 that ends without anything says so in its result, which is no error.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from ripieno.domain import ids, jsons, mail
+from ripieno.domain import ids, jsons, mail, published
 from ripieno.domain.entries import EntryType, InboxRow, NewEntry
 from ripieno.domain.errors import Invalid, NotFound, RunEnded
 from ripieno.domain.jsons import JsonObject
@@ -18,6 +18,7 @@ from ripieno.domain.runs import RunStatus
 from ripieno.domain.tools import ToolResult, ToolStatus
 from ripieno.engine.leg import Blocked, Leg
 from ripieno.engine.post import Outgoing, PostOffice
+from ripieno.engine.stores import Events
 from ripieno.ports import Clock
 
 LONGEST = 366 * 86400
@@ -43,8 +44,9 @@ class _Wait:
 class WaitPerformer:
     """One wait a key."""
 
-    def __init__(self, post: PostOffice, clock: Clock) -> None:
+    def __init__(self, post: PostOffice, events: Events, clock: Clock) -> None:
         self._post = post
+        self._events = events
         self._clock = clock
 
     async def perform(self, leg: Leg, key: str, tool: str, arguments: JsonObject) -> ToolResult:
@@ -66,16 +68,23 @@ class WaitPerformer:
         return await _end(leg, wait, {"came": "time", "now": self._clock.now().isoformat()})
 
     async def _wait_event(self, leg: Leg, key: str, arguments: JsonObject) -> ToolResult:
-        """One that came before the wait began counts."""
+        """A signal that came before the wait began counts; of published events, those from then on."""
         topic: str = arguments["topic"]
+        if f"{key}/wait" not in leg.recorded:
+            await self._events.stay(Receiver(leg.run.tenant, leg.run.id, leg.run.epoch, key), topic)
         wait = await self._begin(leg, key, {"for": "event", "topic": topic}, self._ends(arguments))
 
         def fits(row: InboxRow) -> bool:
-            return row.topic == mail.SIGNAL and row.body["topic"] == topic
+            if row.topic == published.ARRIVED:
+                return row.body["key"] == key
+            return row.topic == mail.SIGNAL and published.means(topic, row.body["topic"])
 
         async with leg.reading:
-            if row := _found(leg, fits):
-                return await _end(leg, wait, {"came": "signal", **row.body}, row)
+            row = _found(leg, fits)
+            if row is not None or self._over(wait):
+                await self._events.leave(leg.run.id, key)
+            if row is not None:
+                return await _end(leg, wait, {"came": row.topic, **row.body}, row)
         return await self._nothing(leg, wait)
 
     async def _receive(self, leg: Leg, key: str, arguments: JsonObject) -> ToolResult:
@@ -155,6 +164,8 @@ def _told(ended: JsonObject) -> ToolResult:
             return ToolResult(ToolStatus.OK, f"it is {ended['now']}", {"now": ended["now"]})
         case "signal":
             found = {name: ended[name] for name in ("topic", "data", "from")}
+        case "event":
+            found = {name: ended[name] for name in ("topic", "data", "id", "source", "subject", "time")}
         case "message":
             found = ended["message"]
         case _:

@@ -5,11 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from ripieno.domain import ids
 from ripieno.server import answers
+from ripieno.server.idempotency import StartingRoute, reserved_id
 from ripieno.server.services import Caller, Served
 from ripieno.server.shapes.operating import OutboxEventPage
+from ripieno.server.shapes.publishing import PublishAnswer, PublishRequest
 
 router = APIRouter(tags=["events"])
+
+# An event that is published again under the same key is the same one: what was cut off may be tried again.
+publishers = APIRouter(tags=["events"], route_class=StartingRoute)
 
 
 class OutboxQuery(BaseModel):
@@ -29,3 +35,11 @@ async def list_all_events(
     page = OutboxEventPage.of(rows)
     more = page.next_cursor if len(rows) == query.limit else None
     return answers.json(page, headers=answers.next_link(request, after=more))
+
+
+@publishers.post("/events/publish", status_code=202, response_model=PublishAnswer)
+async def publish_event(body: PublishRequest, request: Request, services: Served, principal: Caller) -> Response:
+    """Tell of something that happened elsewhere: runs that wait for its type go on."""
+    reserved = reserved_id(request) or services.clock.new_id(ids.EVENT)
+    event = body.event(f"{ids.EVENT}_{reserved.rpartition('_')[2]}")
+    return answers.json(PublishAnswer.of(await services.publishing.publish(principal, event)), 202)

@@ -9,6 +9,7 @@ from ripieno.domain.dead_letters import DeadLetter, DeadLetterKind, DeadLetterSt
 from ripieno.domain.halts import Halt
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.outbox import AuditRow, OutboxRow
+from ripieno.domain.published import OURS
 from ripieno.domain.retention import Place, Pruned
 from ripieno.server.shapes.runs import Shape
 
@@ -144,11 +145,13 @@ class OutboxEvent(Shape):
     time: datetime
     datacontenttype: str = "application/json"
     sequence: int
-    data: JsonObject
+    data: Json
 
     @classmethod
     def of(cls, row: OutboxRow) -> "OutboxEvent":
-        """Show it."""
+        """Show it; what was published from outside keeps its own id, source, subject and time."""
+        if row.type.partition(".")[0] not in OURS:
+            return cls(**{**row.body, "time": row.body["time"] or row.at}, type=row.type, sequence=row.pos)
         return cls(
             id=f"{row.tenant}/{row.pos}",
             source=f"/v1/runs/{row.run_id}" if row.run_id else "/v1",

@@ -1,0 +1,54 @@
+"""What models, tools and events from outside take."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSON
+
+revision = "0004"
+down_revision = "0003"
+
+STAMP = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
+WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+BODY = JSON().with_variant(sa.Text(), "sqlite")
+
+
+def upgrade() -> None:
+    """Apply."""
+    _events()
+
+
+def downgrade() -> None:
+    """Take back."""
+    for table in ("event_wakes", "event_waiters", "published_events"):
+        op.drop_table(table)
+
+
+def _events() -> None:
+    op.create_table(
+        "published_events",
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("source", WORD, nullable=False),
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "source", "id"),
+    )
+    op.create_index("published_events_old", "published_events", ["at"])
+    op.create_table(
+        "event_waiters",
+        sa.Column("run_id", WORD, nullable=False),
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("topic", WORD, nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "key"),
+    )
+    op.create_index("event_waiters_by_topic", "event_waiters", ["tenant", "topic"])
+    op.create_table(
+        "event_wakes",
+        sa.Column("run_id", WORD, nullable=False),
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("body", BODY, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "key"),
+    )
