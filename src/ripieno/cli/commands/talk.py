@@ -42,7 +42,7 @@ def signal(
 @command(keeps=True)
 def publish(
     event_type: Annotated[str, typer.Argument(metavar="TYPE", help="What happened, as in deploy.finished.")],
-    data: Annotated[str, typer.Argument(help="More about it: JSON, or a text.")] = "null",
+    value: Annotated[str, typer.Argument(help="More about it: JSON, or a text.")] = "null",
     *,
     source: Annotated[str, typer.Option(help="Where it happened.")] = "ripieno",
     where: Where,
@@ -50,7 +50,7 @@ def publish(
     """Publish an event: every run that waits for its type goes on."""
 
     async def task(api: Api) -> Exit:
-        body = {"event_type": event_type, "source_service": source, "payload": _value(data)}
+        body = {"event_type": event_type, "source_service": source, "payload": _value(value)}
         told: JsonObject = await api.post("/v1/events/publish", body)
         return _done(told, f"{told['event_id']} published as {event_type}", where)
 
