@@ -209,8 +209,9 @@ def assemble(ports: Ports, options: Options) -> Platform:
     receiving = Receiving(ports.operating.mailboxes, ports.definitions, ports.dispatch, ports.clock)
     publishing = Publishing(ports.operating.events, ports.clock)
     chores: dict[str, Chore] = {"schedules": scheduler.turn, "mailboxes": post.stir, "events": publishing.turn}
-    talk = {"post": post, "receiving": receiving, "publishing": publishing}
-    return Platform(ports, engine, past, direct, worker, halting, replaying, scheduler, **talk, chores=chores)
+    return Platform(
+        ports, engine, past, direct, worker, halting, replaying, scheduler, post, receiving, publishing, chores
+    )
 
 
 @asynccontextmanager

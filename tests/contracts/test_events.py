@@ -26,7 +26,8 @@ def on(bed: Bed) -> Events:
 
 def event(kind: str = "deploy.finished", number: int = 1, **fields: Any) -> Published:
     usual: dict[str, Any] = {"data": {"n": number}, "by": "alice", "tenant": TENANT, "source": "ci"}
-    return Published(**{**usual, "id": f"e{number}", "type": kind, **fields})
+    given: dict[str, Any] = {**usual, "id": f"e{number}", "type": kind, **fields}
+    return Published(**given)
 
 
 async def waits(bed: Bed, topic: str = "deploy.finished", key: str = "k") -> Run:

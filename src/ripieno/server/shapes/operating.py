@@ -151,7 +151,8 @@ class OutboxEvent(Shape):
     def of(cls, row: OutboxRow) -> "OutboxEvent":
         """Show it; what was published from outside keeps its own id, source, subject and time."""
         if row.type.partition(".")[0] not in OURS:
-            return cls(**{**row.body, "time": row.body["time"] or row.at}, type=row.type, sequence=row.pos)
+            own = {name: row.body[name] for name in ("id", "source", "subject", "data")}
+            return cls(**own, type=row.type, time=row.body["time"] or row.at, sequence=row.pos)
         return cls(
             id=f"{row.tenant}/{row.pos}",
             source=f"/v1/runs/{row.run_id}" if row.run_id else "/v1",
