@@ -1,9 +1,10 @@
 """The rings around models and tools, outermost first; `bootstrap.py` says what stands around them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 
 import httpx2
+from pydantic import SecretStr
 
 from ripieno.domain.errors import Invalid
 from ripieno.engine.performers.own_tools import RESERVED
@@ -13,6 +14,7 @@ from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
 from ripieno.models.prompted import PromptedModel
 from ripieno.models.providers.anthropic.model import AnthropicModel
+from ripieno.models.providers.bedrock.model import Account, BedrockModel
 from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.models.providers.ollama.model import OllamaModel
 from ripieno.models.providers.openai.model import OpenAIModel
@@ -20,6 +22,7 @@ from ripieno.models.providers.prices import Price, PriceList
 from ripieno.models.retried import RetriedModel
 from ripieno.ports import Breakers, Clock, Model, Toolset
 from ripieno.settings import Settings
+from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, ProviderSettings
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.builtin.catalogue import builtin_toolsets
@@ -37,12 +40,6 @@ from ripieno.tools.openapi.toolset import Means
 from ripieno.tools.registry import ToolRegistry
 from ripieno.tools.timed import TimedToolset
 from ripieno.tools.validated import ValidatedToolset
-
-PROVIDERS: Mapping[str, Callable[[httpx2.AsyncClient, str, str], Model]] = {
-    "anthropic": AnthropicModel,
-    "openai": OpenAIModel,
-    "ollama": OllamaModel,
-}
 
 
 def price_list(settings: Settings) -> PriceList:
@@ -62,12 +59,7 @@ async def ringed_models(
     """directory(priced(prompted(broken(retried(provider))))) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
     for name, server in settings.providers.items():
-        url = httpx2.URL(server.base_url)
-        origin = f"{url.scheme}://{url.netloc.decode()}"
-        policy = EgressPolicy(allow_domains=(), allow_origins=(origin,), max_bytes=None, total_timeout=None)
-        client = await stack.enter_async_context(guarded_client(policy))
-        key = server.api_key.get_secret_value() if server.api_key else "none"
-        provider = PROVIDERS[name](client, key, server.base_url)
+        provider = await provider_of(server, settings.models.timeout_seconds, stack)
         providers[name] = ringed_model(provider, settings, catalogue, clock, breakers)
     return ModelDirectory(providers)
 
@@ -77,6 +69,39 @@ def ringed_model(provider: Model, settings: Settings, catalogue: Catalogue, cloc
     retried = RetriedModel(provider, clock, settings.models.attempts)
     prompted = PromptedModel(BrokenModel(retried, breakers), settings.models.prompted, clock)
     return PricedModel(prompted, catalogue.cost_usd)
+
+
+async def provider_of(server: ProviderSettings, silence: float, stack: AsyncExitStack) -> Model:
+    """The provider itself; `silence` (seconds) bounds the wait of one whose library cannot be told it for each call."""
+    if isinstance(server, BedrockSettings):
+        return BedrockModel(_account(server, silence))
+    url = httpx2.URL(server.base_url)
+    origin = f"{url.scheme}://{url.netloc.decode()}"
+    policy = EgressPolicy(allow_domains=(), allow_origins=(origin,), max_bytes=None, total_timeout=None)
+    client = await stack.enter_async_context(guarded_client(policy))
+    key = _opened(server.api_key)
+    if isinstance(server, AnthropicSettings):
+        return AnthropicModel(client, key, server.base_url)
+    if isinstance(server, OllamaSettings):
+        return OllamaModel(client, key, server.base_url)
+    return OpenAIModel(client, key, server.base_url)
+
+
+def _account(server: BedrockSettings, silence: float) -> Account:
+    return Account(
+        region=server.region,
+        api_key=_opened(server.api_key),
+        access_key_id=server.access_key_id,
+        secret_access_key=_opened(server.secret_access_key),
+        session_token=_opened(server.session_token),
+        profile=server.profile,
+        base_url=server.base_url,
+        timeout=silence,
+    )
+
+
+def _opened(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 async def ringed_tools(

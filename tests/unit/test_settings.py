@@ -1,5 +1,6 @@
 """Where a setting comes from, and what is refused."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ def test_familiar_variables_are_understood_and_weaker_than_our_own():
         ({"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}, "anthropic:claude-sonnet-5-5", ["anthropic", "openai"]),
         ({"OLLAMA_MODEL": "qwen3", "OPENAI_API_KEY": "k"}, "openai:gpt-4o-mini", ["openai", "ollama"]),
         ({"OLLAMA_MODEL": "qwen3"}, "ollama:qwen3", ["ollama"]),
+        (
+            {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "OLLAMA_MODEL": "qwen3"},
+            "bedrock:global.anthropic.claude-sonnet-4-6",
+            ["bedrock", "ollama"],
+        ),
+        ({"AWS_BEARER_TOKEN_BEDROCK": "k", "OPENAI_API_KEY": "k"}, "openai:gpt-4o-mini", ["openai", "bedrock"]),
+        ({"AWS_PROFILE": "work", "BEDROCK_MODEL": "amazon.nova"}, "bedrock:amazon.nova", ["bedrock"]),
+        ({"AWS_ACCESS_KEY_ID": "k", "AWS_REGION": "eu-west-1"}, "offline", []),
         ({"OLLAMA_BASE_URL": "http://gpu:11434"}, "ollama:llama3.2", ["ollama"]),
         ({"ANTHROPIC_MODEL": "m", "OPENAI_MODEL": "m"}, "offline", []),
     ],
@@ -70,6 +79,17 @@ def test_roles_and_brokers_need_a_shared_database():
     loaded = settings.load(environ={"RIPIENO_ROLE": "worker", "RIPIENO_DATABASE_URL": "postgresql://u:hunter2@h/d"})
     assert loaded.role == "worker"
     assert "hunter2" not in repr(loaded)
+
+
+def test_the_newer_of_two_names_of_a_region_goes_first():
+    loaded = settings.load(environ={"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-west-2"})
+    assert loaded.bedrock.region == "eu-west-1"
+
+
+def test_what_is_not_installed_is_no_default(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    loaded = settings.load(environ={"AWS_BEARER_TOKEN_BEDROCK": "k"})
+    assert (loaded.default_model, list(loaded.providers)) == ("offline", ["bedrock"])
 
 
 def test_another_server_needs_no_key():

@@ -104,7 +104,7 @@ def wrong(body: dict[str, Any]) -> str:
         return "messages: at least one message is required"
     config: dict[str, Any] = body.get("output_config") or {}
     form: dict[str, Any] = config.get("format") or {}
-    if form and not all(closed(each) for each in _objects(form["schema"])):
+    if form and not all(closed(each) for each in objects(form["schema"])):
         return "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"
     return _unpaired(body["messages"])
 
@@ -114,15 +114,16 @@ def closed(schema: dict[str, Any]) -> bool:
     return schema.get("type") != "object" or schema.get("additionalProperties") is False
 
 
-def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+def objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """All objects in a document."""
     if isinstance(schema, dict):
         found = cast("dict[str, Any]", schema)
         yield found
         for each in found.values():
-            yield from _objects(each)
+            yield from objects(each)
     elif isinstance(schema, list):
         for each in cast("list[Any]", schema):
-            yield from _objects(each)
+            yield from objects(each)
 
 
 def _unpaired(messages: list[Block]) -> str:

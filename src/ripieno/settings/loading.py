@@ -24,10 +24,19 @@ FAMILIAR = {
     "OPENAI_API_KEY": "openai.api_key",
     "OPENAI_BASE_URL": "openai.base_url",
     "OPENAI_MODEL": "openai.model",
+    "AWS_ACCESS_KEY_ID": "bedrock.access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "bedrock.secret_access_key",
+    "AWS_SESSION_TOKEN": "bedrock.session_token",
+    "AWS_BEARER_TOKEN_BEDROCK": "bedrock.api_key",
+    "AWS_PROFILE": "bedrock.profile",
+    "AWS_DEFAULT_REGION": "bedrock.region",
+    "AWS_REGION": "bedrock.region",
+    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "bedrock.base_url",
+    "BEDROCK_MODEL": "bedrock.model",
     "OLLAMA_BASE_URL": "ollama.base_url",
     "OLLAMA_MODEL": "ollama.model",
 }
-"""Variables of other programs that are understood, and what they set."""
+"""Variables of other programs that are understood, and what they set; a later one goes before an earlier one."""
 
 
 def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:

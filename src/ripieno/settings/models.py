@@ -1,5 +1,7 @@
 """Settings of models and of those who provide them."""
 
+from importlib.util import find_spec
+
 from pydantic import Field, SecretStr
 
 from ripieno.models.catalogue import ModelSaid
@@ -27,6 +29,16 @@ class ProviderSettings(Section):
         """Whether there is a server to ask."""
         return self.api_key is not None or self.elsewhere
 
+    @property
+    def installed(self) -> bool:
+        """Whether its packages are there."""
+        return True
+
+    @property
+    def server(self) -> str:
+        """Where requests go, to be shown."""
+        return self.base_url
+
 
 class AnthropicSettings(ProviderSettings):
     """The Anthropic provider, or any server that speaks its Messages API; `base_url` goes without `/v1`.
@@ -46,6 +58,40 @@ class OpenAISettings(ProviderSettings):
 
     base_url: str = OPENAI_URL
     model: str = "gpt-4o-mini"
+
+
+class BedrockSettings(ProviderSettings):
+    """Models on AWS Bedrock, or a server with its Converse API at `base_url`; needs the extra `bedrock`.
+
+    It is used when there are credentials: an `api_key`, an access key, or a `profile` of AWS's own files. Where a
+    machine has a role, say which `model`, and its credentials are found. Without `region`, that of the profile, else
+    us-east-1.
+    """
+
+    model: str = "global.anthropic.claude-sonnet-4-6"
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    profile: str = ""
+
+    @property
+    def configured(self) -> bool:
+        """Whether there are credentials, or somebody wants it."""
+        keys = bool(self.access_key_id) and self.secret_access_key is not None
+        return (
+            self.api_key is not None or keys or not self.model_fields_set.isdisjoint({"profile", "base_url", "model"})
+        )
+
+    @property
+    def installed(self) -> bool:
+        """Whether AWS's library is there."""
+        return find_spec("botocore") is not None
+
+    @property
+    def server(self) -> str:
+        """Where requests go, to be shown."""
+        return self.base_url or f"AWS Bedrock {self.region}".strip()
 
 
 class OllamaSettings(ProviderSettings):

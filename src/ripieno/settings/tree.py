@@ -5,7 +5,14 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from ripieno.settings.models import AnthropicSettings, ModelSettings, OllamaSettings, OpenAISettings, ProviderSettings
+from ripieno.settings.models import (
+    AnthropicSettings,
+    BedrockSettings,
+    ModelSettings,
+    OllamaSettings,
+    OpenAISettings,
+    ProviderSettings,
+)
 from ripieno.settings.people import ApprovalSettings, AuthSettings
 from ripieno.settings.section import Section
 from ripieno.settings.tools import ToolSettings
@@ -46,6 +53,7 @@ class Settings(Section):
     models: ModelSettings = ModelSettings()
     anthropic: AnthropicSettings = AnthropicSettings()
     openai: OpenAISettings = OpenAISettings()
+    bedrock: BedrockSettings = BedrockSettings()
     ollama: OllamaSettings = OllamaSettings()
     tools: ToolSettings = ToolSettings()
     budgets: BudgetSettings = BudgetSettings()
@@ -66,10 +74,11 @@ class Settings(Section):
         """The model of agents that name none."""
         if self.models.default:
             return self.models.default
-        return next((f"{name}:{provider.model}" for name, provider in self.providers.items()), "offline")
+        able = (f"{name}:{provider.model}" for name, provider in self.providers.items() if provider.installed)
+        return next(able, "offline")
 
     @property
     def providers(self) -> dict[str, ProviderSettings]:
-        """The providers that can be asked, by name; the first one has the default model."""
-        known = {"anthropic": self.anthropic, "openai": self.openai, "ollama": self.ollama}
+        """The providers that can be asked, by name; the first one that is installed has the default model."""
+        known = {"anthropic": self.anthropic, "openai": self.openai, "bedrock": self.bedrock, "ollama": self.ollama}
         return {name: provider for name, provider in known.items() if provider.configured}

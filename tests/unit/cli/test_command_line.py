@@ -99,6 +99,10 @@ def test_each_wrong_setting_is_a_sentence():
         ({"openai.base_url": "http://h:9/v1"}, r"openai:gpt-4o-mini at http://h:9/v1 \(without a key\)"),
         ({"anthropic.api_key": "k", "openai.api_key": "k"}, r"anthropic:claude-\S+ at https://api\.anthropic\.com \("),
         ({"ollama.model": "qwen3"}, r"ollama:qwen3 at http://127\.0\.0\.1:11434 \(without a key\)"),
+        (
+            {"bedrock.api_key": "k", "bedrock.region": "r"},
+            r"bedrock:global\S+ at AWS Bedrock r \(AWS credentials are set\)",
+        ),
         ({"models.default": "offline"}, r"offline \(models\.default\)"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.teams import Plan
-from ripieno.models.providers.anthropic.strictness import is_closed
+from ripieno.models.wire.strictness import is_closed
 
 NUMBER: JsonObject = {"type": "integer"}
 NAMED: JsonObject = {"type": "object", "properties": {"a": NUMBER}}

@@ -116,10 +116,13 @@ def model_line(own: Settings) -> str:
     """The default model, and why it is that one."""
     if own.models.default:
         return f"{own.default_model} (models.default)"
-    for name, provider in own.providers.items():
+    name = own.default_model.partition(":")[0]
+    if provider := own.providers.get(name):
         why = f"{name.upper()}_API_KEY is set" if provider.api_key else "without a key"
-        return f"{own.default_model} at {provider.base_url} ({why})"
-    known = "ANTHROPIC_API_KEY, OPENAI_API_KEY or OLLAMA_MODEL"
+        if name == "bedrock":
+            why = "AWS credentials are set"
+        return f"{own.default_model} at {provider.server} ({why})"
+    known = "ANTHROPIC_API_KEY, OPENAI_API_KEY, AWS_ACCESS_KEY_ID or OLLAMA_MODEL"
     return f"offline, which matches words and does not think; set {known} for a real one"
 
 

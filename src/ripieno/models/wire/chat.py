@@ -23,6 +23,7 @@ class _Chat:
     """`exchange.Dialect`."""
 
     errors: tuple[type[Exception], ...] = (OpenAIError,)
+    unsent: tuple[type[Exception], ...] = ()
     strict = False
     marked = False
 

@@ -21,10 +21,12 @@ from ripieno.models.wire.server import Server
 class Dialect(Protocol):
     """What one provider's wire has of its own.
 
-    `errors` are what its SDK raises, `strict` goes with a schema, `marked` says that failed results can be marked.
+    `errors` are what its SDK raises, and `unsent` those of them before anything is sent; `strict` goes with a schema,
+    `marked` says that failed results can be marked.
     """
 
     errors: tuple[type[Exception], ...]
+    unsent: tuple[type[Exception], ...]
     strict: bool
     marked: bool
 
@@ -87,9 +89,11 @@ class Exchange:
                         yield TextDelta(text)
                 response = stream.get()
             reply = to_reply(response, request.tools, name, self._server)
+        except self._dialect.unsent as error:
+            raise failures.unsent(error, self._server.secrets) from None
         except (*failures.EXPECTED, *self._dialect.errors) as error:
-            raise failures.translated(error, self._server.api_key, began=began) from None
-        _check(response)
+            raise failures.translated(error, self._server.secrets, began=began) from None
+        _check(response, began=began)
         yield reply
 
     def _parameters(self, request: ModelRequest, formatted: bool) -> ModelRequestParameters:
@@ -120,8 +124,10 @@ def _text(event: WireEvent) -> str:
     return ""
 
 
-def _check(response: ModelResponse) -> None:
+def _check(response: ModelResponse, *, began: bool) -> None:
     if response.finish_reason == "error":
         raise ModelUnavailable("the provider says that it failed while it answered")
+    if not began and response.finish_reason is None:
+        raise ModelRefused("an answer with nothing in it")
     if response.finish_reason is None and not (response.provider_details or {}).get("finish_reason"):
         raise ModelUnavailable("the stream ended in the middle: nothing said why")

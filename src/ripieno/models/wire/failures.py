@@ -1,5 +1,8 @@
 """What goes wrong with a provider, as the two errors that the rest of the program knows."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import httpx2
 from pydantic_ai.exceptions import (
     ModelAPIError,
@@ -19,44 +22,49 @@ SHAPELESS = (AssertionError, AttributeError, LookupError, TypeError)
 EXPECTED = (ModelAPIError, UnexpectedModelBehavior, UserError, httpx2.HTTPError, ValueError, *SHAPELESS)
 """Everything that the libraries raise for a failed call; the SDKs' own errors come to it."""
 
-PASSING = frozenset({408, 409, 425, 429})
+PASSING = frozenset({408, 409, 424, 425, 429})
 LONGEST_DETAIL = 300
 
 
-def translated(error: Exception, api_key: str, *, began: bool) -> ModelUnavailable | ModelRefused:
+def translated(error: Exception, secrets: Sequence[str], *, began: bool) -> ModelUnavailable | ModelRefused:
     """Say what an error of the libraries means; `began` tells whether any part of an answer had come.
 
-    The key never stands in the text, even where the provider repeats it.
+    No secret stands in the text, even where the provider repeats it.
     """
     if isinstance(error, ModelHTTPError):
-        return _status(error, api_key)
+        return _status(error, secrets)
     if isinstance(error, ModelConnectionError | httpx2.TransportError):
         broken = "the stream broke off" if began else "no connection to the provider"
-        return ModelUnavailable(f"{broken}: {_clean(str(error), api_key)}", getattr(error, "retry_after", None))
+        return ModelUnavailable(f"{broken}: {_clean(str(error), secrets)}", getattr(error, "retry_after", None))
     if isinstance(error, ModelAPIError) and error.in_stream:
-        return ModelUnavailable(f"the provider broke off: {_clean(error.message, api_key)}", error.retry_after)
+        return ModelUnavailable(f"the provider broke off: {_clean(error.message, secrets)}", error.retry_after)
     if isinstance(error, ModelAPIError) and error.__cause__ is None and began:
         # The wire library's word for a stream that ended before it said why it ended.
         return ModelUnavailable("the stream ended in the middle")
-    return ModelRefused(_useless(error, api_key))
+    return ModelRefused(_useless(error, secrets))
 
 
-def _useless(error: Exception, api_key: str) -> str:
+def unsent(error: Exception, secrets: Sequence[str]) -> ModelRefused:
+    """Say why the libraries would not send a request at all."""
+    return ModelRefused(f"the request was not sent: {_clean(str(error), secrets)}")
+
+
+def _useless(error: Exception, secrets: Sequence[str]) -> str:
     if isinstance(error, ModelRequestRejectedError):
-        return f"the request was not sent: {_clean(error.message, api_key)}"
+        return unsent(error, secrets).detail
     if isinstance(error, ModelAPIError) and error.__cause__ is None:
         return "an answer without choices"
     if isinstance(error, SHAPELESS):
         return "an answer that is none: it lacks what belongs into it"
-    return f"an answer that is none: {_clean(str(error), api_key)}"
+    return f"an answer that is none: {_clean(str(error), secrets)}"
 
 
-def _status(error: ModelHTTPError, api_key: str) -> ModelUnavailable | ModelRefused:
+def _status(error: ModelHTTPError, secrets: Sequence[str]) -> ModelUnavailable | ModelRefused:
     status = error.status_code
     if status in {401, 403}:
         # What providers say here repeats parts of the key.
         return ModelRefused(f"the provider refuses the API key ({status})")
-    said = f"the provider answered {status}: {_clean(_message(error), api_key)}"
+    said = f"the provider answered {status}: {_clean(_message(error), secrets)}"
     if isinstance(error, ModelQuotaExceededError):
         return ModelRefused(said)
     if status in PASSING or status >= 500:  # noqa: PLR2004
@@ -67,22 +75,32 @@ def _status(error: ModelHTTPError, api_key: str) -> ModelUnavailable | ModelRefu
 def _message(error: ModelHTTPError) -> str:
     body = error.body
     if isinstance(body, dict):
-        inner: object = body.get("error", body)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        if isinstance(inner, dict) and inner.get("message"):  # pyright: ignore[reportUnknownMemberType]
-            return str(inner["message"])  # pyright: ignore[reportUnknownArgumentType]
-        return str(inner)  # pyright: ignore[reportUnknownArgumentType]
+        document = cast("dict[str, object]", body)
+        inner = document.get("error", document.get("Error", document))
+        if isinstance(inner, dict):
+            told = cast("dict[str, object]", inner)
+            return str(told.get("message") or told.get("Message") or told)
+        return str(inner)
     return str(body) if body else error.message
 
 
-def _clean(text: str, api_key: str) -> str:
+def _clean(text: str, secrets: Sequence[str]) -> str:
     text = " ".join(text.split())
-    if api_key:
-        text = text.replace(api_key, "***")
+    for secret in secrets:
+        text = text.replace(secret, "***")
     return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL]} …"
 
 
 def about_format(error: ModelUnavailable | ModelRefused) -> bool:
     """Whether the server refused the request because it cannot be told the shape of an answer."""
-    words = ("response_format", "output_config", "output_format", "json_schema", "structured output", "guided")
+    words = (
+        "response_format",
+        "output_config",
+        "outputconfig",
+        "output_format",
+        "json_schema",
+        "structured output",
+        "guided",
+    )
     words += ("grammar", "schema is too complex", "schema complexity")
     return isinstance(error, ModelRefused) and any(word in error.detail.lower() for word in words)

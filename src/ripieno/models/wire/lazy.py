@@ -5,9 +5,7 @@ import importlib
 from collections.abc import AsyncIterator
 from typing import cast
 
-import httpx2
-
-from ripieno.domain.errors import ModelUnavailable
+from ripieno.domain.errors import ModelRefused, ModelUnavailable
 from ripieno.domain.messages import ModelEvent, ModelRequest
 from ripieno.models.closing import closing
 from ripieno.models.wire.server import Server
@@ -15,15 +13,15 @@ from ripieno.ports import Model
 
 
 class LazyModel:
-    """`ports.Model` for a server whose wire format is in the module `wire`, which has `opened(client, server)`.
+    """`ports.Model` for a server whose wire format is in the module `wire`, which has `opened(way, server)`.
 
-    `client` is the only way out and is not closed here; the SDK behind it does no retries. `request.timeout` bounds
-    the whole call, the time between two pieces of the answer included.
+    `way` is the only way out, an HTTP client for most, and is not closed here; the SDK behind it does no retries.
+    `request.timeout` bounds the whole call, the time between two pieces of the answer included.
     """
 
-    def __init__(self, wire: str, client: httpx2.AsyncClient, server: Server) -> None:
+    def __init__(self, wire: str, way: object, server: Server) -> None:
         self._wire = wire
-        self._client = client
+        self._way = way
         self._server = server
         self._model: Model | None = None
         self._loading = asyncio.Lock()
@@ -52,6 +50,11 @@ class LazyModel:
     async def _loaded(self) -> Model:
         async with self._loading:
             if self._model is None:
-                wire = await asyncio.to_thread(importlib.import_module, self._wire)
-                self._model = cast("Model", wire.opened(self._client, self._server))
+                try:
+                    wire = await asyncio.to_thread(importlib.import_module, self._wire)
+                except ImportError:
+                    extra = self._server.provider
+                    detail = f"{extra} needs packages that are not installed: pip install 'ripieno[{extra}]'"
+                    raise ModelRefused(detail) from None
+                self._model = cast("Model", wire.opened(self._way, self._server))
             return self._model

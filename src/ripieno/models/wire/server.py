@@ -6,11 +6,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Whose answers these are, and where they come from. The key never stands in an error or an answer."""
+    """Whose answers these are, and where they come from. Its `secrets` never stand in an error or an answer."""
 
     provider: str
     url: str
     api_key: str = field(default="", repr=False)
+    more_secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What nobody may read."""
+        return tuple(each for each in (self.api_key, *self.more_secrets) if each)
 
     @property
     def address(self) -> str:

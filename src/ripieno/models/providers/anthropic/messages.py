@@ -7,9 +7,9 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.settings import ModelSettings
 
 from ripieno.domain.messages import ModelRequest
-from ripieno.models.providers.anthropic.strictness import is_closed
 from ripieno.models.wire.exchange import Exchange, basic_settings
 from ripieno.models.wire.server import Server
+from ripieno.models.wire.strictness import is_closed
 
 OFFICIAL = ".anthropic.com"
 
@@ -23,6 +23,7 @@ class _Messages:
     """`exchange.Dialect`."""
 
     errors: tuple[type[Exception], ...] = (AnthropicError,)
+    unsent: tuple[type[Exception], ...] = ()
     strict = True  # the only kind of format that the API has
     marked = True
 

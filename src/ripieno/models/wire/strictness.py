@@ -1,4 +1,4 @@
-"""Which schemas survive Anthropic's strict response format, where every object is closed."""
+"""Which schemas survive a strict response format, where every object is closed, as it is for Claude."""
 
 from collections.abc import Iterator
 from typing import cast
