@@ -175,11 +175,11 @@ class Journal(Protocol):
         """
         ...
 
-    async def pause(self, tenant: str, run_id: str) -> Run:
+    async def pause(self, tenant: str, run_id: str, by: str) -> Run:
         """Hold a run: what is under way ends, nothing new begins. Raises as `cancel`."""
         ...
 
-    async def resume(self, tenant: str, run_id: str) -> Run:
+    async def resume(self, tenant: str, run_id: str, by: str) -> Run:
         """Let a held run go on. Raises as `cancel`, and `NotHeld`."""
         ...
 

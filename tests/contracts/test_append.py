@@ -122,7 +122,7 @@ async def test_intents_are_refused_while_the_run_is_stopping(bed: Bed, stop: str
     if stop == "cancel":
         await bed.journal.cancel(TENANT, run.id, "bob", "")
     else:
-        await bed.journal.pause(TENANT, run.id)
+        await bed.journal.pause(TENANT, run.id, "alice")
     with pytest.raises(IntentRefused):
         await bed.append(run, "a/intent/1", intents=(intent(run, "a"),))
     assert await bed.keys(run) == []

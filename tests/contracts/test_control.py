@@ -10,6 +10,7 @@ from ripieno.domain.effects import EffectState
 from ripieno.domain.entries import EntryType
 from ripieno.domain.errors import IntentRefused, LegLost, NotHeld, RunEnded
 from ripieno.domain.hints import HintKind
+from ripieno.domain.outbox import AuditFilter
 from ripieno.domain.runs import ExitReason, Run, RunStatus
 from tests.contracts.bed import TENANT, Bed, intent
 
@@ -20,7 +21,7 @@ async def _queued(bed: Bed) -> Run:
 
 async def _paused(bed: Bed) -> Run:
     run = await _queued(bed)
-    return await bed.journal.pause(TENANT, run.id)
+    return await bed.journal.pause(TENANT, run.id, "alice")
 
 
 async def _waiting(bed: Bed) -> Run:
@@ -73,8 +74,8 @@ async def test_what_ended_otherwise_cannot_be_cancelled_paused_or_resumed(bed: B
     run = await bed.ended(status)
     for refused in (
         bed.journal.cancel(TENANT, run.id, "bob", ""),
-        bed.journal.pause(TENANT, run.id),
-        bed.journal.resume(TENANT, run.id),
+        bed.journal.pause(TENANT, run.id, "alice"),
+        bed.journal.resume(TENANT, run.id, "alice"),
     ):
         with pytest.raises(RunEnded):
             await refused
@@ -148,11 +149,11 @@ async def test_no_intent_follows_an_acknowledged_cancel(bed: Bed):
 async def test_pause_stops_what_is_queued_and_resume_queues_it(bed: Bed):
     run_id = await bed.start()
     bed.hints.clear()
-    paused = await bed.journal.pause(TENANT, run_id)
+    paused = await bed.journal.pause(TENANT, run_id, "alice")
     assert (paused.status, paused.hold, bed.hinted(run_id)) == (RunStatus.PAUSED, True, {HintKind.STATUS})
-    assert await bed.journal.pause(TENANT, run_id) == paused
+    assert await bed.journal.pause(TENANT, run_id, "alice") == paused
     assert await bed.journal.claim("w1", 1) == []
-    resumed = await bed.journal.resume(TENANT, run_id)
+    resumed = await bed.journal.resume(TENANT, run_id, "alice")
     assert (resumed.status, resumed.hold) == (RunStatus.QUEUED, False)
     assert bed.hinted(run_id) == {HintKind.WORK, HintKind.STATUS}
     assert len(await bed.journal.claim("w1", 1)) == 1
@@ -161,11 +162,11 @@ async def test_pause_stops_what_is_queued_and_resume_queues_it(bed: Bed):
 async def test_pause_lets_a_leg_go_on_with_what_it_began(bed: Bed):
     run = await bed.running()
     bed.hints.clear()
-    paused = await bed.journal.pause(TENANT, run.id)
+    paused = await bed.journal.pause(TENANT, run.id, "alice")
     assert (paused.status, paused.hold, bed.hinted(run.id)) == (RunStatus.RUNNING, True, {HintKind.CONTROL})
     await bed.append(run, "outcome")
     bed.hints.clear()
-    resumed = await bed.journal.resume(TENANT, run.id)
+    resumed = await bed.journal.resume(TENANT, run.id, "alice")
     assert (resumed.status, resumed.hold, bed.hinted(run.id)) == (RunStatus.RUNNING, False, {HintKind.CONTROL})
     await bed.append(run, "i", intents=(intent(run, "a"),))
 
@@ -173,22 +174,22 @@ async def test_pause_lets_a_leg_go_on_with_what_it_began(bed: Bed):
 async def test_pause_of_a_waiting_run_keeps_what_it_waits_for(bed: Bed):
     run = await bed.running()
     await bed.park(run, waits=({"for": "timer"},), wake_at=bed.after(5))
-    paused = await bed.journal.pause(TENANT, run.id)
+    paused = await bed.journal.pause(TENANT, run.id, "alice")
     assert (paused.status, paused.waits) == (RunStatus.PAUSED, ({"for": "timer"},))
     bed.clock.advance(10)
     assert (await bed.journal.pump()).woken == 0
-    assert (await bed.journal.resume(TENANT, run.id)).status is RunStatus.QUEUED
+    assert (await bed.journal.resume(TENANT, run.id, "alice")).status is RunStatus.QUEUED
 
 
 async def test_only_the_held_are_resumed(bed: Bed):
     run = await bed.parked()
     with pytest.raises(NotHeld):
-        await bed.journal.resume(TENANT, run.id)
+        await bed.journal.resume(TENANT, run.id, "alice")
 
 
 async def test_cancel_beats_pause(bed: Bed):
     run = await bed.running()
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     await bed.journal.cancel(TENANT, run.id, "bob", "")
     await bed.journal.release(run.id, run.epoch)
     assert (await bed.row(run)).status is RunStatus.CANCELLED
@@ -198,11 +199,11 @@ async def test_cancel_beats_pause(bed: Bed):
 
 async def test_a_run_that_is_resumed_before_its_leg_parks_is_not_parked_as_paused(bed: Bed):
     run = await bed.running()
-    await bed.journal.pause(TENANT, run.id)
-    await bed.journal.resume(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
+    await bed.journal.resume(TENANT, run.id, "alice")
     assert await bed.park(run, RunStatus.PAUSED) is False
     assert (await bed.row(run)).status is RunStatus.RUNNING
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     assert await bed.park(run, RunStatus.PAUSED) is True
     assert (await bed.row(run)).status is RunStatus.PAUSED
 
@@ -220,3 +221,18 @@ async def test_children_of_a_parent_that_has_ended_are_cancelled(bed: Bed, how: 
     assert ended.result.error is not None
     assert ended.result.error.detail == "cancelled by system: its parent has ended"
     assert (await bed.journal.pump()).fenced == 0
+
+
+async def test_who_cancelled_paused_and_resumed_a_run_is_on_record_once(bed: Bed):
+    run = await bed.running()
+    for _ in range(2):
+        await bed.journal.pause(TENANT, run.id, "alice")
+    await bed.journal.resume(TENANT, run.id, "bob")
+    for _ in range(2):
+        await bed.journal.cancel(TENANT, run.id, "carol", "no more")
+    rows = await bed.outbox.audits(TENANT, AuditFilter(), 10)
+    assert [(row.action, row.actor, row.target, row.detail) for row in reversed(rows)] == [
+        ("PAUSE_RUN", "alice", run.id, None),
+        ("RESUME_RUN", "bob", run.id, None),
+        ("CANCEL_RUN", "carol", run.id, {"reason": "no more"}),
+    ]

@@ -180,7 +180,7 @@ async def test_unread_messages_are_kept_the_engines_own_are_not(bed: Bed):
 
 async def test_cancelled_and_fenced_runs_leave_their_effects_and_messages_too(bed: Bed):
     waiting = await bed.parked()
-    await bed.journal.pause(TENANT, waiting.id)  # messages to a held run wait
+    await bed.journal.pause(TENANT, waiting.id, "alice")  # messages to a held run wait
     await bed.send(waiting, "unread")
     await bed.journal.cancel(TENANT, waiting.id, "bob", "")
     frozen = await bed.running()

@@ -105,7 +105,7 @@ async def test_release_gives_the_run_back(bed: Bed):
 
 async def test_release_of_a_held_run_pauses_it(bed: Bed):
     run = await bed.running()
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     await bed.journal.release(run.id, run.epoch)
     assert (await bed.row(run)).status is RunStatus.PAUSED
 
@@ -114,7 +114,7 @@ async def test_recover_takes_running_runs_from_the_dead(bed: Bed):
     plain, held, stopping = await bed.running(), await bed.running(), await bed.running()
     waiting = await bed.parked()
     queued = await bed.start()
-    await bed.journal.pause(TENANT, held.id)
+    await bed.journal.pause(TENANT, held.id, "alice")
     await bed.journal.cancel(TENANT, stopping.id, "bob", "")
     assert await bed.recover() == 3
     rows = [await bed.row(run) for run in (plain, held, stopping, waiting)]

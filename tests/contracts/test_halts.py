@@ -55,7 +55,7 @@ async def test_runs_wake_when_nothing_halts_them_any_more(bed: Bed):
     by_agent = await halted(bed, agent)
     asking = await halted(bed, tool, status=RunStatus.AWAITING_APPROVAL)
     held = await halted(bed, tool)
-    await bed.journal.pause(TENANT, held.id)
+    await bed.journal.pause(TENANT, held.id, "alice")
     for_a_child = await waiting(bed, {"for": "child", "run_id": "run_x"})
     assert await bed.halts.wake() == 0
     await bed.halts.lift(TENANT, "tool:shop.*", "", "bob")

@@ -225,5 +225,15 @@ async def test_an_effect_of_which_somebody_has_told_is_no_dead_letter(bed: Bed):
     letter = await again(bed, before["effect"])
     assert (letter.state, letter.settled_by, letter.outcome) == (DeadLetterState.DISCARDED, "carol", None)
     assert await again(bed, before["run"]) == before["run"]
-    (row,) = await bed.outbox.audits(TENANT, AuditFilter(), 10)
-    assert (row.action, row.actor, row.target) == ("DISCARD_DEAD_LETTER", "carol", letter.id)
+    said, undone = await bed.outbox.audits(TENANT, AuditFilter(), 10)
+    assert (said.action, said.actor, said.target) == ("DISCARD_DEAD_LETTER", "carol", letter.id)
+    assert (undone.action, undone.actor, undone.target) == ("ROLLBACK_RUN", undo.created_by, run.id)
+    assert undone.detail == {"by_run": undo.id}
+
+
+async def test_who_let_a_run_go_on_is_on_record_once(bed: Bed):
+    run = await over(bed)
+    for _ in range(2):
+        await bed.history.reopen(reopening(run))
+    (row,) = await bed.outbox.audits(TENANT, AuditFilter("RETRY_RUN"), 10)
+    assert (row.actor, row.target, row.detail) == ("bob", run.id, {"from": RETRY.key})

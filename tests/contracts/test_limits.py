@@ -186,9 +186,9 @@ async def test_suspects_keep_to_limits(bed: Bed):
 
 async def test_death_of_a_held_run_counts(bed: Bed):
     run = await bed.running()
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     await bed.recover()
     row = await bed.row(run)
     assert (row.status, row.deaths) == (RunStatus.PAUSED, 1)
-    await bed.journal.resume(TENANT, run.id)
+    await bed.journal.resume(TENANT, run.id, "alice")
     assert [each.deaths for each in await claimed(bed, 9)] == [1]

@@ -260,9 +260,9 @@ class Journals(RuleBasedStateMachine):
             case "cancel":
                 self.all(lambda journal: journal.cancel(TENANT, run_id, "bob", "why"))
             case "pause":
-                self.all(lambda journal: journal.pause(TENANT, run_id))
+                self.all(lambda journal: journal.pause(TENANT, run_id, "alice"))
             case _:
-                self.all(lambda journal: journal.resume(TENANT, run_id))
+                self.all(lambda journal: journal.resume(TENANT, run_id, "alice"))
 
     @precondition(lambda self: self.runs)
     @rule(number=NUMBERS, stale=STALE, status=WAITING, behind=st.sampled_from([0, 0, 1]), wake=st.none() | NUMBERS)

@@ -342,11 +342,11 @@ async def cancel(machine: Cluster, op: Op) -> None:
 
 
 async def pause(machine: Cluster, op: Op) -> None:
-    await allowed(machine.beds[op.worker].journal.pause(TENANT, machine.run_id(op)))
+    await allowed(machine.beds[op.worker].journal.pause(TENANT, machine.run_id(op), "alice"))
 
 
 async def resume(machine: Cluster, op: Op) -> None:
-    await allowed(machine.beds[op.worker].journal.resume(TENANT, machine.run_id(op)))
+    await allowed(machine.beds[op.worker].journal.resume(TENANT, machine.run_id(op), "alice"))
 
 
 async def pump(machine: Cluster, op: Op) -> None:

@@ -132,7 +132,7 @@ async def test_a_message_between_the_look_and_the_park_is_not_overlooked(bed: Be
 
 async def test_who_is_held_or_over_is_passed_by(bed: Bed):
     held, over, third = await waits(bed), await waits(bed), await waits(bed)
-    await bed.journal.pause(TENANT, held.id)
+    await bed.journal.pause(TENANT, held.id, "alice")
     await bed.journal.cancel(TENANT, over.id, "bob", "")
     await post(bed)
     assert await standing(bed, held, over, third) == [RunStatus.PAUSED, RunStatus.CANCELLED, RunStatus.QUEUED]

@@ -57,7 +57,7 @@ async def test_parked_and_paused_runs_hold_their_session(bed: Bed):
     await bed.park(run)
     second = await message(bed)
     assert await claimed(bed) == []
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     assert await claimed(bed) == []
     await bed.journal.cancel(TENANT, run.id, "bob", "")
     assert [run.id for run in await claimed(bed)] == [second]
@@ -86,19 +86,19 @@ async def test_run_that_is_cancelled_while_it_waits_leaves_the_queue(bed: Bed):
 
 async def test_paused_run_keeps_its_place_while_it_waits(bed: Bed):
     first, second = await message(bed), await message(bed)
-    await bed.journal.pause(TENANT, second)
+    await bed.journal.pause(TENANT, second, "alice")
     await bed.finish((await claimed(bed))[0])
     assert await behind(bed, first, second) == [None, None]
     assert await claimed(bed) == []
-    await bed.journal.resume(TENANT, second)
+    await bed.journal.resume(TENANT, second, "alice")
     assert [run.id for run in await claimed(bed)] == [second]
 
 
 async def test_resuming_does_not_jump_the_queue(bed: Bed):
     await message(bed)
     second = await message(bed)
-    await bed.journal.pause(TENANT, second)
-    await bed.journal.resume(TENANT, second)
+    await bed.journal.pause(TENANT, second, "alice")
+    await bed.journal.resume(TENANT, second, "alice")
     assert second not in {run.id for run in await claimed(bed)}
 
 

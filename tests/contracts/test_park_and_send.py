@@ -37,7 +37,7 @@ async def test_park_fails_when_the_inbox_has_grown(bed: Bed):
 
 async def test_held_run_parks_as_paused(bed: Bed):
     run = await bed.running()
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     assert await bed.park(run)
     assert (await bed.row(run)).status is RunStatus.PAUSED
 
@@ -88,12 +88,12 @@ async def test_send_to_a_leg_tells_it(bed: Bed):
 
 async def test_send_to_a_paused_run_only_stores(bed: Bed):
     run = await bed.parked()
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     bed.hints.clear()
     await bed.send(run, "d")
     assert (await bed.row(run)).status is RunStatus.PAUSED
     assert bed.hints == []
-    await bed.journal.resume(TENANT, run.id)
+    await bed.journal.resume(TENANT, run.id, "alice")
     assert [row.dedupe for row in (await bed.claim(run.id)).inbox] == ["d"]
 
 

@@ -61,7 +61,7 @@ async def test_expiry_goes_on_while_the_run_is_paused(bed: Bed):
     run = await bed.running()
     await bed.ask(run, expires_at=bed.after(1))
     await bed.park(run, RunStatus.AWAITING_APPROVAL)
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     bed.clock.advance(1)
     assert (await bed.journal.pump()).expired == 1
     row = await bed.row(run)
@@ -76,7 +76,7 @@ async def test_deadline_goes_on_while_the_run_is_paused(bed: Bed):
         await bed.row_of(await bed.start(deadline=deadline)) for deadline in (bed.after(60), bed.after(61), None)
     ]
     for run in (waiting, fresh, later, endless):
-        await bed.journal.pause(TENANT, run.id)
+        await bed.journal.pause(TENANT, run.id, "alice")
     bed.clock.advance(59)
     assert await bed.journal.pump() == Pumped()
     bed.clock.advance(1)
@@ -96,7 +96,7 @@ async def test_deadline_goes_on_while_the_run_is_paused(bed: Bed):
 
 async def test_leg_of_a_held_run_sees_to_the_deadline_itself(bed: Bed):
     run = await bed.running(deadline=bed.after(1))
-    await bed.journal.pause(TENANT, run.id)
+    await bed.journal.pause(TENANT, run.id, "alice")
     bed.clock.advance(2)
     assert await bed.journal.pump() == Pumped()
     await bed.park(run, RunStatus.PAUSED)
@@ -110,7 +110,7 @@ async def test_neighbours_in_a_session_that_are_paused_end_at_their_deadline_tog
         for deadline in (bed.after(1), bed.after(2), bed.after(1), None)
     ]
     for run in (first, second, third):
-        await bed.journal.pause(TENANT, run.id)
+        await bed.journal.pause(TENANT, run.id, "alice")
     bed.clock.advance(2)
     assert await bed.journal.pump() == Pumped(fenced=3)
     assert (await bed.row(last)).after_id is None

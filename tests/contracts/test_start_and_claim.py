@@ -90,7 +90,7 @@ async def test_held_and_ended_and_waiting_runs_are_not_claimed(bed: Bed):
     await bed.parked()
     await bed.ended()
     held = await bed.start()
-    await bed.journal.pause(TENANT, held)
+    await bed.journal.pause(TENANT, held, "alice")
     assert await bed.journal.claim("w1", 10) == []
 
 
@@ -102,8 +102,8 @@ async def test_a_tenants_run_is_nobody_elses(bed: Bed):
         bed.records.session("other", "ses_1"),
         bed.journal.send("other", run.id, "t", {}, "d"),
         bed.journal.cancel("other", run.id, "eve", ""),
-        bed.journal.pause("other", run.id),
-        bed.journal.resume("other", run.id),
+        bed.journal.pause("other", run.id, "alice"),
+        bed.journal.resume("other", run.id, "alice"),
     ):
         with pytest.raises(NotFound):
             await refused

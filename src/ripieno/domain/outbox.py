@@ -8,6 +8,10 @@ from ripieno.domain.jsons import Json, JsonObject
 AUDIT = "audit"
 """The type of rows that say who did what to the platform."""
 
+CANCEL_RUN, PAUSE_RUN, RESUME_RUN = "CANCEL_RUN", "PAUSE_RUN", "RESUME_RUN"
+RETRY_RUN, ROLLBACK_RUN = "RETRY_RUN", "ROLLBACK_RUN"
+"""What the audit calls what is done to runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:

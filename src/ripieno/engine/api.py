@@ -154,11 +154,11 @@ class Engine:
 
     async def pause(self, principal: Principal, run_id: str) -> Run:
         """Hold a run. Raises `NotFound`, `RunEnded`."""
-        return await self._journal.pause(principal.tenant, run_id)
+        return await self._journal.pause(principal.tenant, run_id, principal.id)
 
     async def resume(self, principal: Principal, run_id: str) -> Run:
         """Let a held run go on. Raises `NotFound`, `RunEnded`, `NotHeld`."""
-        return await self._journal.resume(principal.tenant, run_id)
+        return await self._journal.resume(principal.tenant, run_id, principal.id)
 
     # -- people --------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,13 @@ from ripieno.domain.effects import Effect
 from ripieno.domain.entries import NewEntry
 from ripieno.domain.errors import Conflict, NotFound, RunActive
 from ripieno.domain.hints import HintKind
+from ripieno.domain.outbox import RETRY_RUN, ROLLBACK_RUN
 from ripieno.domain.past import Founding, Reopening, Settled
 from ripieno.domain.runs import TERMINAL, Run, RunKind, RunStatus
 from ripieno.ports import Records
 from ripieno.store.bodies import dump
 from ripieno.store.dead_letters import discard_effect, open_letters, take_up
+from ripieno.store.portable.audit import audit
 from ripieno.store.portable.frame import Frame, Frames, Record, Work
 
 T = TypeVar("T")
@@ -101,6 +103,7 @@ def _reopen(frame: Frame, wish: Reopening) -> Work[None]:
     yield from take_up(frame, letters, wish.by, {"run_id": wish.run_id, "generation": row["generation"] + 1})
     yield from _say(frame, wish.tenant, wish.settled, wish.by)
     yield from frame.tell(wish.tenant, "run.retried", wish.run_id, {"key": wish.entry.key})
+    yield from audit(frame, (wish.tenant, wish.by), RETRY_RUN, wish.run_id, {"from": wish.entry.key})
     frame.hint(wish.run_id, HintKind.WORK, HintKind.STATUS, HintKind.PROGRESS)
 
 
@@ -118,6 +121,8 @@ def _found(frame: Frame, wish: Founding) -> Work[bool]:
     for effect in wish.effects:
         yield from _keep(frame, run.id, effect)
     yield from frame.all(ADVANCE, id=run.id, tenant=run.tenant, seq=len(wish.entries))
+    if wish.about is not None:
+        yield from audit(frame, (run.tenant, run.created_by), ROLLBACK_RUN, wish.about, {"by_run": run.id})
     yield from take_up(frame, letters, run.created_by, {"run_id": run.id})
     yield from _say(frame, run.tenant, wish.settled, run.created_by)
     return True

@@ -7,6 +7,7 @@ from ripieno.domain.dead_letters import TAKEN_UP, DeadLetterKind
 from ripieno.domain.entries import Entry
 from ripieno.domain.errors import Conflict, RunActive
 from ripieno.domain.hints import HintKind
+from ripieno.domain.outbox import RETRY_RUN, ROLLBACK_RUN
 from ripieno.domain.past import Founding, Reopening, Settled
 from ripieno.domain.runs import TERMINAL, Run, RunKind, RunStatus
 from ripieno.ports import Clock, Dispatch
@@ -48,6 +49,8 @@ class MemoryHistory:
         outcome = {"run_id": wish.run_id, "generation": state.run.generation}
         take_up(draft, wish.run_id, TAKEN_UP, wish.by, outcome)
         _say(draft, wish.tenant, wish.settled, wish.by)
+        draft.tell(wish.tenant, "run.retried", wish.run_id, {"key": wish.entry.key})
+        draft.audit((wish.tenant, wish.by), RETRY_RUN, wish.run_id, {"from": wish.entry.key})
         draft.hint(wish.run_id, HintKind.WORK, HintKind.STATUS, HintKind.PROGRESS)
         self._commit(draft)
         return draft.runs[wish.run_id].run
@@ -63,6 +66,8 @@ class MemoryHistory:
             replace(effect, run_id=wish.run.id, intended_at=effect.intended_at or draft.now) for effect in wish.effects
         )
         draft.put(replace(state, effects=kept))
+        if wish.about is not None:
+            draft.audit((wish.run.tenant, wish.run.created_by), ROLLBACK_RUN, wish.about, {"by_run": wish.run.id})
         take_up(draft, wish.instead_of, {DeadLetterKind.RUN}, wish.run.created_by, {"run_id": wish.run.id})
         _say(draft, wish.run.tenant, wish.settled, wish.run.created_by)
         self._commit(draft)

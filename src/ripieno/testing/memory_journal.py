@@ -27,6 +27,7 @@ from ripieno.domain.hints import HintKind
 from ripieno.domain.interrupt_rows import DECIDED, Row
 from ripieno.domain.interrupts import Decision, Interrupt, InterruptStatus, NewInterrupt, OnExpiry
 from ripieno.domain.jsons import JsonObject, encode
+from ripieno.domain.outbox import CANCEL_RUN, PAUSE_RUN, RESUME_RUN
 from ripieno.domain.principals import SYSTEM, Principal
 from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
@@ -117,26 +118,30 @@ class MemoryJournal:
             state = draft.of_tenant(tenant, run_id)
             if state.run.status in TERMINAL and state.run.status is not RunStatus.CANCELLED:
                 raise RunEnded(run_id, state.run.status)
+            if state.run.status not in TERMINAL and state.run.cancel_at is None:
+                draft.audit((tenant, by), CANCEL_RUN, run_id, {"reason": reason} if reason else None)
             draft.stop(state, by, reason)
             stopped = draft.runs[run_id].run  # children follow: what their ends send to it is not part of the answer
             draft.stop_below(run_id, by, reason)
             return stopped
 
-    async def pause(self, tenant: str, run_id: str) -> Run:
+    async def pause(self, tenant: str, run_id: str, by: str) -> Run:
         async with self._transaction() as draft:
             state = draft.alive(tenant, run_id)
             if not state.run.hold:
                 running = state.run.status is RunStatus.RUNNING
                 draft.change(state, hold=True, status=RunStatus.RUNNING if running else RunStatus.PAUSED)
                 draft.hint(run_id, HintKind.CONTROL if running else HintKind.STATUS)
+                draft.audit((tenant, by), PAUSE_RUN, run_id)
             return draft.runs[run_id].run
 
-    async def resume(self, tenant: str, run_id: str) -> Run:
+    async def resume(self, tenant: str, run_id: str, by: str) -> Run:
         async with self._transaction() as draft:
             state = draft.alive(tenant, run_id)
             if not state.run.hold and state.run.status is not RunStatus.PAUSED:
                 raise NotHeld(f"run {run_id} is not paused")
             state = draft.change(state, hold=False)
+            draft.audit((tenant, by), RESUME_RUN, run_id)
             if state.run.status is RunStatus.PAUSED:
                 draft.queue(state)
             else:

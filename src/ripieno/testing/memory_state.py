@@ -20,7 +20,7 @@ from ripieno.domain.errors import JournalMismatch, LegLost, NotFound, RunEnded
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import Interrupt, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
-from ripieno.domain.outbox import OutboxRow
+from ripieno.domain.outbox import AUDIT, OutboxRow, audit_body
 from ripieno.domain.runs import (
     OVERDUE,
     TERMINAL,
@@ -129,6 +129,11 @@ class Draft:
         self._told.append(OutboxRow(pos, tenant, kind, run_id, copied(body), self.now))
 
     # -- looking -------------------------------------------------------------------------------------------------
+
+    def audit(self, who: tuple[str, str], action: str, run_id: str, detail: Json = None) -> None:
+        """Write down that somebody, by tenant and name, did something to a run."""
+        tenant, actor = who
+        self.tell(tenant, AUDIT, run_id, audit_body(action, actor, run_id, self.now, detail))
 
     def of_tenant(self, tenant: str, run_id: str) -> RunState:
         """A tenant's run. Raises `NotFound`."""

@@ -138,7 +138,7 @@ async def test_a_refused_intent_parks_the_run_without_stopping_other_calls(tmp_p
                 nonlocal first
                 if batch.intents and first:
                     first = False
-                    await whole.ports.journal.pause("default", batch.run_id)
+                    await whole.ports.journal.pause("default", batch.run_id, "alice")
                     raise IntentRefused("the run is paused")
                 return await working(batch)
 

@@ -10,7 +10,8 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from ripieno.domain.hints import Hint, HintKind
-from ripieno.domain.jsons import JsonObject
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.outbox import AUDIT, audit_body
 from ripieno.ports import Dispatch
 from ripieno.store.bodies import dump
 from ripieno.store.postgres.connections import (
@@ -67,6 +68,11 @@ class Transaction:
         """Write a row of the outbox."""
         self.told = True
         await self.connection.execute(TELL, tenant, kind, run_id, dump(body), at)
+
+    async def audit(self, who: tuple[str, str], action: str, run_id: str, at: datetime, detail: Json = None) -> None:
+        """Write down that somebody, by tenant and name, did something to a run."""
+        tenant, actor = who
+        await self.tell(tenant, AUDIT, run_id, audit_body(action, actor, run_id, at, detail), at)
 
 
 Verb: TypeAlias = Callable[Concatenate[Transaction, P], Awaitable[T]]

@@ -84,11 +84,11 @@ class PostgresJournal:
             below = [self._database.transact(cancel.follow, tenant, child, by, reason) for child in followers]
             followers = [child for children in await asyncio.gather(*below) for child in children]
 
-    async def pause(self, tenant: str, run_id: str) -> Run:
-        return await self._database.transact(hold.pause, tenant, run_id)
+    async def pause(self, tenant: str, run_id: str, by: str) -> Run:
+        return await self._database.transact(hold.pause, tenant, run_id, by)
 
-    async def resume(self, tenant: str, run_id: str) -> Run:
-        return await self._database.transact(hold.resume, tenant, run_id)
+    async def resume(self, tenant: str, run_id: str, by: str) -> Run:
+        return await self._database.transact(hold.resume, tenant, run_id, by)
 
     # -- the leg that holds the epoch ----------------------------------------------------------------------------
 

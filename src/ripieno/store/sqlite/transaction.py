@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from ripieno.domain.hints import Hint, HintKind
-from ripieno.domain.jsons import JsonObject
+from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.outbox import AUDIT, audit_body
 from ripieno.store.sqlite.rows import micros
 
 Parameters: TypeAlias = Sequence[Any] | dict[str, Any]
@@ -52,6 +53,11 @@ class Transaction:
         """Write a row of the outbox."""
         self.told = True
         self.connection.execute(TELL, (tenant, kind, run_id, json.dumps(body), self.micros))
+
+    def audit(self, who: tuple[str, str], action: str, run_id: str, detail: Json = None) -> None:
+        """Write down that somebody, by tenant and name, did something to a run."""
+        tenant, actor = who
+        self.tell(tenant, AUDIT, run_id, audit_body(action, actor, run_id, self.now, detail))
 
     def number(self) -> None:
         """Give the outbox's new rows their positions; the last thing before the commit."""

@@ -319,8 +319,8 @@ async def test_nothing_deadlocks(cluster: OpenCluster):
                 run = dice.choice([*parents, *children])
                 with suppress(RunEnded, NotHeld):
                     await b.send(run, f"{number}/{turn}")
-                    await b.journal.pause(TENANT, run.id)
-                    await b.journal.resume(TENANT, run.id)
+                    await b.journal.pause(TENANT, run.id, "alice")
+                    await b.journal.resume(TENANT, run.id, "alice")
 
         work = [append(run, 40) for run in parents] + [end(run) for run in children]
         await asyncio.gather(*work, *(disturb(number) for number in range(4)))

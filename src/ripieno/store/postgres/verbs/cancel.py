@@ -2,6 +2,7 @@
 
 from ripieno.domain.errors import RunEnded
 from ripieno.domain.hints import HintKind
+from ripieno.domain.outbox import CANCEL_RUN
 from ripieno.domain.runs import TERMINAL, Run, RunStatus
 from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction
@@ -23,7 +24,10 @@ async def cancel(tx: Transaction, tenant: str, run_id: str, by: str, reason: str
     if row["status"] in TERMINAL and row["status"] != RunStatus.CANCELLED:
         raise RunEnded(run_id, row["status"])
     children = await _stop(tx, row, by, reason)
-    return await fenced.whole(tx, tenant, run_id), children
+    run = await fenced.whole(tx, tenant, run_id)
+    if row["cancel_at"] is None and run.cancel_at is not None:
+        await tx.audit((tenant, by), CANCEL_RUN, run_id, run.cancel_at, {"reason": reason} if reason else None)
+    return run, children
 
 
 async def follow(tx: Transaction, tenant: str, run_id: str, by: str, reason: str) -> list[str]:

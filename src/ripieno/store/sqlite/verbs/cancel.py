@@ -4,6 +4,7 @@ from sqlite3 import Row
 
 from ripieno.domain.errors import RunEnded
 from ripieno.domain.hints import HintKind
+from ripieno.domain.outbox import CANCEL_RUN
 from ripieno.domain.runs import TERMINAL, Run, RunStatus
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, finish
@@ -23,7 +24,10 @@ def cancel(tx: Transaction, tenant: str, run_id: str, by: str, reason: str) -> t
     if row["status"] in TERMINAL and row["status"] != RunStatus.CANCELLED:
         raise RunEnded(run_id, row["status"])
     children = _stop(tx, row, by, reason)
-    return fenced.whole(tx, tenant, run_id), children
+    run = fenced.whole(tx, tenant, run_id)
+    if row["cancel_at"] is None and run.cancel_at is not None:
+        tx.audit((tenant, by), CANCEL_RUN, run_id, {"reason": reason} if reason else None)
+    return run, children
 
 
 def follow(tx: Transaction, tenant: str, run_id: str, by: str, reason: str) -> list[str]:

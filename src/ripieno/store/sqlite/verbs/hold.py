@@ -2,6 +2,7 @@
 
 from ripieno.domain.errors import NotHeld
 from ripieno.domain.hints import HintKind
+from ripieno.domain.outbox import PAUSE_RUN, RESUME_RUN
 from ripieno.domain.runs import Run, RunStatus
 from ripieno.store.sqlite.transaction import Transaction
 from ripieno.store.sqlite.verbs import fenced, send
@@ -15,21 +16,23 @@ WHERE id = ?
 UNHOLD = "UPDATE runs SET hold = 0, updated_at = ? WHERE id = ?"
 
 
-def pause(tx: Transaction, tenant: str, run_id: str) -> Run:
+def pause(tx: Transaction, tenant: str, run_id: str, by: str) -> Run:
     """Hold a run. Raises `NotFound` and `RunEnded`."""
     row = fenced.alive(tx, tenant, run_id)
     if not row["hold"]:
         tx.run(HOLD, (tx.micros, run_id))
+        tx.audit((tenant, by), PAUSE_RUN, run_id)
         tx.hint(run_id, HintKind.CONTROL if row["status"] == RunStatus.RUNNING else HintKind.STATUS)
     return fenced.whole(tx, tenant, run_id)
 
 
-def resume(tx: Transaction, tenant: str, run_id: str) -> Run:
+def resume(tx: Transaction, tenant: str, run_id: str, by: str) -> Run:
     """Let a held run go on. Raises `NotFound`, `RunEnded` and `NotHeld`."""
     row = fenced.alive(tx, tenant, run_id)
     if not row["hold"] and row["status"] != RunStatus.PAUSED:
         raise NotHeld(f"run {run_id} is not paused")
     tx.run(UNHOLD, (tx.micros, run_id))
+    tx.audit((tenant, by), RESUME_RUN, run_id)
     if row["status"] == RunStatus.PAUSED:
         send.queue(tx, run_id)
     else:
