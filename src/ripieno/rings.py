@@ -30,7 +30,7 @@ from ripieno.tools.egress.guard import guarded_client, prove
 from ripieno.tools.egress.policy import EgressPolicy
 from ripieno.tools.functions import FunctionToolset
 from ripieno.tools.joined import JoinedToolset
-from ripieno.tools.mcp import config as mcp_config
+from ripieno.tools.mcp import loading as mcp_file
 from ripieno.tools.mcp.toolset import McpToolset
 from ripieno.tools.openapi.clients import ApiClients, Domains
 from ripieno.tools.openapi.fetching import Sources
@@ -118,7 +118,7 @@ async def ringed_tools(
     client = await stack.enter_async_context(guarded_client(policy))
     await prove(client)
     toolsets: dict[str, Toolset] = {**builtin_toolsets(client, clock), **extra}
-    for name, server in mcp_config.load(settings.config / "mcp_servers.yaml").items():
+    for name, server in mcp_file.load(settings.config / "mcp_servers.yaml").items():
         if name in toolsets or name in RESERVED:
             raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))

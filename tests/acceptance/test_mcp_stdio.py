@@ -71,14 +71,14 @@ async def gone(pid: int) -> None:
 
 async def test_tools_are_listed_with_the_effects_that_were_configured(tmp_path: Path):
     effects = {"increment": EffectClass.IDEMPOTENT}
-    async with counter(tmp_path, effects=effects, risks={"slow": Risk.HIGH}, timeout=7) as it:
+    async with counter(tmp_path, effects=effects, risks={"slow": Risk.HIGH}, longest=70, timeout=7) as it:
         specs = {spec.name: spec for spec in await it.tools.list(CONTEXT)}
         assert await it.tools.list(CONTEXT) is await it.tools.list(CONTEXT)
     increment, get, slow = specs["counter.increment"], specs["counter.get"], specs["counter.slow"]
     assert (increment.effect, increment.description) == (EffectClass.IDEMPOTENT, "Add one line to the counter.")
     assert increment.input_schema["properties"]["by"]["default"] == 1
     assert "ctx" not in increment.input_schema["properties"]
-    assert (get.effect, get.risk, get.source, get.timeout) == (EffectClass.IRREVERSIBLE, Risk.MEDIUM, "mcp:counter", 7)
+    assert (get.effect, get.risk, get.source, get.timeout) == (EffectClass.IRREVERSIBLE, Risk.MEDIUM, "mcp:counter", 70)
     assert slow.risk is Risk.HIGH
 
 
@@ -119,7 +119,7 @@ async def test_tools_with_names_that_models_cannot_use_are_left_out(tmp_path: Pa
 
 async def test_tool_that_the_server_no_longer_knows_is_an_error(tmp_path: Path):
     async with counter(tmp_path) as it:
-        result = await it.tools._connection.call("vanished", {}, CONTEXT, wait=1)
+        result = await it.tools.connection.call("vanished", {}, CONTEXT, wait=1)
         assert result.status is ToolStatus.ERROR
         assert "vanished" in result.text
 

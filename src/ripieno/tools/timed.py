@@ -41,7 +41,7 @@ class TimedToolset:
                 return await self._inner.call(call, context)
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is an outcome of the call
             if timer.expired() and isinstance(error, TimeoutError):
-                return _late(call.name, spec, seconds)
+                return late(call.name, spec, seconds)
             return failed(call.name, error, spec.effect if spec else EffectClass.IRREVERSIBLE)
 
     def _seconds(self, spec: ToolSpec | None, context: ToolContext) -> float:
@@ -51,7 +51,8 @@ class TimedToolset:
         return min(seconds, (context.deadline - self._clock.now()).total_seconds())
 
 
-def _late(name: str, spec: ToolSpec | None, seconds: float) -> ToolResult:
+def late(name: str, spec: ToolSpec | None, seconds: float) -> ToolResult:
+    """The result of a call that did not answer in time."""
     text = f"{name} did not answer within {seconds:.3g} s."
     if spec is None or spec.effect is not EffectClass.READ:
         text += " It is not known whether it took effect."

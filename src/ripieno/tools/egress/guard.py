@@ -7,6 +7,7 @@ async with guarded_client(EgressPolicy()) as client:
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
@@ -31,15 +32,17 @@ def guarded_client(
     observe: Observe = _unobserved,
     resolve: Resolve = system_resolve,
     tls: ssl.SSLContext | None = None,
+    around: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] | None = None,
 ) -> httpx2.AsyncClient:
     """An HTTP client that goes nowhere but where the policy lets it.
 
     It takes no proxy or credential from the environment and keeps no cookies, so that tenants may share it. `observe`
-    is called with each decision.
+    is called with each decision. `around` may put a ring around the guarded transport.
     """
     context = tls or httpx2.create_ssl_context(trust_env=False)
+    guarded = GuardedTransport(policy, context, resolve, observe)
     return httpx2.AsyncClient(
-        transport=GuardedTransport(policy, context, resolve, observe),
+        transport=around(guarded) if around else guarded,
         trust_env=False,
         follow_redirects=True,
         max_redirects=MAX_REDIRECTS,

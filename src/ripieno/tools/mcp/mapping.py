@@ -1,37 +1,22 @@
-"""The words of MCP in ours: tools become specs, results become text."""
+"""The words of MCP in ours: tools by what counts of them, results as text."""
 
 import base64
 import binascii
-from fnmatch import fnmatchcase
 
 import mcp_types as types
 
-from ripieno.domain.effects import EffectClass
-from ripieno.domain.tools import Risk, ToolResult, ToolSpec, ToolStatus
+from ripieno.domain.mcp_servers import OfferedTool
+from ripieno.domain.tools import ToolResult, ToolStatus
 from ripieno.tools import functions
-from ripieno.tools.mcp.config import ServerConfig
+from ripieno.tools.mcp.specs import DESTRUCTIVE, IDEMPOTENT, READ_ONLY
 
 
-def spec(config: ServerConfig, tool: types.Tool) -> ToolSpec:
-    """A server's tool as agents, people and the gate see it: `server.tool`."""
-    effect = _effect(config, tool)
-    return ToolSpec(
-        f"{config.name}.{tool.name}",
-        tool.description or tool.title or "",
-        tool.input_schema,
-        output_schema=tool.output_schema,
-        effect=effect,
-        risk=config.risks.get(tool.name, Risk.LOW if effect is EffectClass.READ else Risk.MEDIUM),
-        source=f"mcp:{config.name}",
-        timeout=config.timeout,
-        compensate=config.compensate[tool.name].call(config.name) if tool.name in config.compensate else None,
-        reconcile=config.reconcile[tool.name].asks(config.name) if tool.name in config.reconcile else None,
-    )
-
-
-def is_allowed(config: ServerConfig, tool: types.Tool) -> bool:
-    """Whether the configuration lets agents see the tool."""
-    return config.allow is None or any(fnmatchcase(tool.name, pattern) for pattern in config.allow)
+def offered(tool: types.Tool) -> OfferedTool:
+    """A server's tool by what counts of it."""
+    hints = tool.annotations or types.ToolAnnotations()
+    said = {READ_ONLY: hints.read_only_hint, IDEMPOTENT: hints.idempotent_hint, DESTRUCTIVE: hints.destructive_hint}
+    told = {name: hint for name, hint in said.items() if hint is not None}
+    return OfferedTool(tool.name, tool.description or tool.title or "", tool.input_schema, tool.output_schema, told)
 
 
 def result(answer: types.CallToolResult) -> ToolResult:
@@ -41,18 +26,6 @@ def result(answer: types.CallToolResult) -> ToolResult:
     if not answer.content and data is not None:
         text = functions.text(data)
     return ToolResult(ToolStatus.ERROR if answer.is_error else ToolStatus.OK, text, data=data)
-
-
-def _effect(config: ServerConfig, tool: types.Tool) -> EffectClass:
-    """What a server says of itself counts only where an administrator trusts it."""
-    if tool.name in config.effects:
-        return config.effects[tool.name]
-    if config.trust and tool.annotations is not None:
-        if tool.annotations.read_only_hint:
-            return EffectClass.READ
-        if tool.annotations.idempotent_hint:
-            return EffectClass.IDEMPOTENT
-    return EffectClass.IRREVERSIBLE
 
 
 def _text(block: types.ContentBlock) -> str:

@@ -1,4 +1,4 @@
-"""A server process and its three pipes: lines in, lines out, and the tail of what it says on the side."""
+"""A server process and its three pipes: lines in, lines out, and what it says on the side."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from ripieno.domain.errors import ToolUnavailable
@@ -16,7 +17,6 @@ MAX_LINE = 32 * 1024 * 1024
 """Bytes of one message; a server that sends more is ended."""
 
 _STDIN, _STDOUT, _STDERR = range(3)
-_TAIL = 4096  # bytes of standard error that are kept
 _WAITING = 64  # lines that may wait before the server has to
 _GRACE = 1.0  # seconds to end when asked, and again when told
 _REAPING = 5.0  # seconds for the system to tell us of a death by force
@@ -25,10 +25,15 @@ _LINGER = 0.5  # seconds for the last output of a dead server whose pipe somebod
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
 
+def _unheard(text: bytes) -> None:
+    del text
+
+
 class ServerProcess(asyncio.SubprocessProtocol):
     """The process of one connection. `closed` is set when nothing more will come, `ending` says why."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: Callable[[bytes], None] = _unheard) -> None:
+        self._said = said
         self.closed = asyncio.Event()
         self.ending = "it ended"
         self._exited = asyncio.Event()
@@ -37,13 +42,7 @@ class ServerProcess(asyncio.SubprocessProtocol):
         self._arrived = asyncio.Event()
         self._lines: deque[bytes] = deque()
         self._buffer = bytearray()
-        self._tail = bytearray()
         self._transport: asyncio.SubprocessTransport | None = None
-
-    @property
-    def tail(self) -> str:
-        """The end of what the server wrote on standard error."""
-        return self._tail.decode(errors="replace").strip()
 
     async def line(self) -> bytes | None:
         """The next line, without its end; None when there are no more."""
@@ -65,13 +64,13 @@ class ServerProcess(asyncio.SubprocessProtocol):
             cast("asyncio.WriteTransport", pipe).write(line + b"\n")
 
     def note(self, text: bytes) -> None:
-        """Add to the tail."""
-        self._tail += text
-        del self._tail[:-_TAIL]
+        """Pass on what the server says on the side."""
+        self._said(text)
 
     def hang_up(self, reason: str = "") -> None:
         """Treat the connection as ended."""
-        self.ending = reason or self.ending
+        if not self.closed.is_set():
+            self.ending = reason or self.ending
         self.closed.set()
         self._arrived.set()
         self._writable.set()
@@ -152,8 +151,10 @@ class ServerProcess(asyncio.SubprocessProtocol):
             os.killpg(self._started.get_pid(), number)
 
 
-async def start(config: ServerConfig) -> ServerProcess:
+async def start(config: ServerConfig, said: Callable[[bytes], None] = _unheard) -> ServerProcess:
     """Start a server in a session of its own with a clean environment; it dies with this process.
+
+    `said` is called with what it writes on standard error.
 
     Raises:
         ToolUnavailable: There is no such program, or it cannot be started.
@@ -163,7 +164,7 @@ async def start(config: ServerConfig) -> ServerProcess:
         raise ToolUnavailable(f"there is no program {config.command}")
     try:
         _, process = await asyncio.get_running_loop().subprocess_exec(
-            ServerProcess,
+            lambda: ServerProcess(said),
             *launcher.command(config.command, *config.args),
             env=environment,
             cwd=config.cwd,

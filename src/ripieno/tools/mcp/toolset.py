@@ -10,28 +10,29 @@ from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, To
 from ripieno.ports import Clock
 from ripieno.tools.failures import unknown_tool
 from ripieno.tools.mcp.config import ServerConfig
-from ripieno.tools.mcp.connection import Connection
+from ripieno.tools.mcp.connection import ALONE, Connection, Means
 from ripieno.tools.mcp.outages import ServerDown, ServerLost
+from ripieno.tools.timed import late
 
 _LIST_WAIT = 10.0  # seconds that the first listing waits for a server that is being started
 _CALL_WAIT = 5.0  # seconds that a call waits for one that is being started again, at most half its own time
 
 
 class McpToolset:
-    """Starts the server when it is entered and ends it when it is left.
+    """Connects to the server when it is entered and lets go of it when it is left.
 
-    A server that is lost is started again by itself; until then its tools stay listed and calls get typed results.
+    A server that is lost is connected to again by itself; until then its tools stay listed and calls get typed results.
     """
 
-    def __init__(self, config: ServerConfig, clock: Clock) -> None:
-        self._config = config
-        self._connection = Connection(config, clock)
+    def __init__(self, config: ServerConfig, clock: Clock, means: Means = ALONE) -> None:
+        self.config = config
+        self.connection = Connection(config, clock, means)
         self._group = asyncio.TaskGroup()
         self._owner: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
-        self._owner = self._group.create_task(self._connection.run(), name=f"mcp-{self._config.name}")
+        self._owner = self._group.create_task(self.connection.run(), name=f"mcp-{self.config.name}")
         return self
 
     async def __aexit__(
@@ -49,27 +50,26 @@ class McpToolset:
             ServerDown: It never did.
         """
         del context
-        return await self._connection.listed(_LIST_WAIT)
+        return await self.connection.listed(_LIST_WAIT)
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolResult:
-        spec = next((spec for spec in self._connection.specs or () if spec.name == call.name), None)
-        if spec is None and self._connection.specs is not None:
+        spec = next((spec for spec in self.connection.specs or () if spec.name == call.name), None)
+        if spec is None and self.connection.specs is not None:
             return unknown_tool(call.name)
         tool = call.name.partition(".")[2]
-        wait = min(_CALL_WAIT, self._config.timeout / 2)
+        wait = min(_CALL_WAIT, self.config.timeout / 2)
         try:
-            return await self._connection.call(tool, call.arguments, context, wait)
+            return await self.connection.call(tool, call.arguments, context, wait)
         except ServerDown as error:
             return ToolResult(ToolStatus.UNAVAILABLE, error.detail)
-        except ServerLost:
-            return _lost(call.name, spec)
+        except ServerLost as error:
+            return _lost(call.name, spec, error.detail)
+        except TimeoutError:
+            return late(call.name, spec, self.config.timeout)
 
 
-def _lost(name: str, spec: ToolSpec | None) -> ToolResult:
+def _lost(name: str, spec: ToolSpec | None, why: str) -> ToolResult:
     """A call that was sent and never answered."""
     if spec is not None and spec.effect is EffectClass.READ:
-        return ToolResult(ToolStatus.UNAVAILABLE, f"{name}: the server was lost during the call.")
-    return ToolResult(
-        ToolStatus.LOST,
-        f"{name}: the server was lost during the call. It is not known whether it took effect.",
-    )
+        return ToolResult(ToolStatus.UNAVAILABLE, f"{name}: {why}.")
+    return ToolResult(ToolStatus.LOST, f"{name}: {why}. It is not known whether it took effect.")

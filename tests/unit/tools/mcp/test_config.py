@@ -5,7 +5,8 @@ import pytest
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import Invalid
 from ripieno.domain.tools import Risk
-from ripieno.tools.mcp.config import ServerConfig, load
+from ripieno.tools.mcp.config import ServerConfig
+from ripieno.tools.mcp.loading import load
 
 
 def written(folder: Path, text: str) -> Path:
@@ -63,8 +64,8 @@ def test_no_file(tmp_path: Path):
             "mcp_servers.x.compensate.f.tool: Field",
         ),
         ("{command: a, timeout: 0}", "/mcp_servers/x/timeout", "mcp_servers.x.timeout: Input should be greater than 0"),
-        ("{transport: http, url: 'http://a'}", "/mcp_servers/x", "transport http is not supported yet; use stdio"),
-        ("{transport: sse, url: 'http://a'}", "/mcp_servers/x", "transport sse is not supported yet; use stdio"),
+        ("{transport: http, url: 'http://a', command: a}", "/mcp_servers/x", "a server over http has no command"),
+        ("{transport: sse}", "/mcp_servers/x", "mcp_servers.x: a server over sse needs a url (line 3)"),
         ("{transport: carrier}", "/mcp_servers/x/transport", "mcp_servers.x.transport: Input should be"),
     ],
 )

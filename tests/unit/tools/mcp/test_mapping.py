@@ -3,7 +3,7 @@ import pytest
 
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.tools import Compensation, Reconciliation, Risk, ToolResult, ToolStatus
-from ripieno.tools.mcp import mapping
+from ripieno.tools.mcp import mapping, specs
 from ripieno.tools.mcp.config import ServerConfig
 
 
@@ -26,7 +26,7 @@ def tool(hints: dict[str, bool]) -> types.Tool:
 )
 def test_effects(settings: dict[str, object], hints: dict[str, bool], effect: EffectClass):
     config = ServerConfig.model_validate({"name": "s", "command": "c", **settings})
-    spec = mapping.spec(config, tool(hints))
+    spec = specs.spec(config, mapping.offered(tool(hints)))
     assert (spec.name, spec.description, spec.effect) == ("s.get", "Get it", effect)
     assert spec.risk is (Risk.LOW if effect is EffectClass.READ else Risk.MEDIUM)
 
@@ -36,7 +36,8 @@ def test_what_undoes_a_call_and_what_tells_of_it():
         "compensate": {"get": {"tool": "unget", "with": {"id": "${{ result.id }}"}}},
         "reconcile": {"get": {"tool": "other.find", "happened": "found"}},
     }
-    spec = mapping.spec(ServerConfig.model_validate({"name": "s", "command": "c", **settings}), tool({}))
+    config = ServerConfig.model_validate({"name": "s", "command": "c", **settings})
+    spec = specs.spec(config, mapping.offered(tool({})))
     assert spec.compensate == Compensation("s.unget", {"id": "${{ result.id }}"})
     assert spec.reconcile == Reconciliation("other.find", None, "found")
 
