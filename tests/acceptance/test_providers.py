@@ -1,89 +1,34 @@
 """All providers against servers that speak their wires: the same answers and the same failures, whatever the wire."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 
 import httpx2
 import pytest
 
 from ripieno.domain.errors import ModelRefused, ModelUnavailable
-from ripieno.domain.messages import ModelEvent, ModelRequest, Reply, SystemMessage, TextDelta, UserMessage
+from ripieno.domain.messages import ModelEvent, Reply, TextDelta, UserMessage
 from ripieno.domain.teams import Plan
 from ripieno.domain.tools import ToolSpec
-from ripieno.models.providers.anthropic import AnthropicModel
-from ripieno.models.providers.bedrock import Account, BedrockModel
-from ripieno.models.providers.ollama import OllamaModel
-from ripieno.models.providers.openai import OpenAIModel
-from ripieno.ports import Model
-from tests.wire.anthropic_server import AnthropicServer
-from tests.wire.bedrock_server import BedrockServer
-from tests.wire.ollama_server import OllamaServer
-from tests.wire.openai_server import OpenAIServer
-from tests.wire.provider import Provider
+from tests.acceptance.providers import ALL, HELLO, KEY, Asker, Bed
 from tests.wire.script import Step, breaks, calls, fails, says
 
-KEY = "sk-very-secret-1234"
 PING = ToolSpec("net.ping", "Ping a host.", {"type": "object", "properties": {"host": {"type": "string"}}})
 CPU = ToolSpec("system.cpu", "Show the load.", {"type": "object", "properties": {}})
-HELLO = ModelRequest("", (SystemMessage("Be brief."), UserMessage("hello")), timeout=20)
 
 pytestmark = pytest.mark.acceptance
 
 
-@dataclass(frozen=True)
-class Bed:
-    """A provider of ours, and a server for it."""
-
-    model: Callable[[httpx2.AsyncClient, str, str], Model]
-    server: type[Provider]
-    name: str
-    counts_reasoning: bool = True
-
-
-def bedrock(client: httpx2.AsyncClient, key: str, url: str) -> Model:  # noqa: ARG001 - it has a client of its own
-    return BedrockModel(Account(api_key=key, base_url=url, timeout=20))
-
-
-BEDS = {
-    "openai": Bed(OpenAIModel, OpenAIServer, "openai:gpt-4o-mini"),
-    "anthropic": Bed(AnthropicModel, AnthropicServer, "anthropic:claude-sonnet-4-6"),
-    "bedrock": Bed(bedrock, BedrockServer, "bedrock:us.amazon.nova-lite-v1:0", counts_reasoning=False),
-    "ollama": Bed(OllamaModel, OllamaServer, "ollama:llama3.2"),
-}
-
-
-@pytest.fixture(params=BEDS)
+@pytest.fixture(params=ALL)
 def bed(request: pytest.FixtureRequest) -> Bed:
-    return BEDS[request.param]
+    return ALL[request.param]
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(trust_env=False) as client:
         yield client
-
-
-@dataclass(frozen=True)
-class Asker:
-    """Somebody who asks a provider."""
-
-    bed: Bed
-    http: httpx2.AsyncClient
-
-    def model(self, server: Provider) -> Model:
-        return self.bed.model(self.http, KEY, server.url)
-
-    def stream(self, server: Provider, request: ModelRequest = HELLO) -> AsyncIterator[ModelEvent]:
-        return self.model(server).stream(replace(request, model=self.bed.name))
-
-    async def events(self, server: Provider, request: ModelRequest = HELLO) -> list[ModelEvent]:
-        return [event async for event in self.stream(server, request)]
-
-    async def reply(self, server: Provider, request: ModelRequest = HELLO) -> Reply:
-        last = (await self.events(server, request))[-1]
-        assert isinstance(last, Reply)
-        return last
 
 
 @pytest.fixture

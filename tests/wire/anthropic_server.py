@@ -14,6 +14,7 @@ from tests.wire.provider import Exchange, Provider, main
 from tests.wire.script import Seen, Step, thought
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,128}$")
+_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _KINDS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -132,6 +133,8 @@ def _unpaired(messages: list[Block]) -> str:
         blocks = _blocks(message)
         if any(block["type"] == "text" and not block["text"].strip() for block in blocks):
             return "messages: text content blocks must be non-empty"
+        if bad := [block for block in blocks if block["type"] in {"image", "document"} and not _is_file(block)]:
+            return f"messages.{at}.content: {bad[0]['type']}.source: Input should be a valid source"
         results = {block["tool_use_id"] for block in blocks if block["type"] == "tool_result"}
         if lacking := waiting - results:
             found = ", ".join(sorted(lacking))
@@ -140,6 +143,12 @@ def _unpaired(messages: list[Block]) -> str:
             return f"messages.{at}.content.0: unexpected `tool_use_id` found in `tool_result` blocks"
         waiting = {block["id"] for block in blocks if block["type"] == "tool_use"}
     return "messages: `tool_use` ids were found without `tool_result` blocks" if waiting else ""
+
+
+def _is_file(block: Block) -> bool:
+    source = block["source"]
+    allowed = _IMAGES if block["type"] == "image" else {"application/pdf"}
+    return source["type"] == "base64" and source["media_type"] in allowed and bool(source["data"])
 
 
 def stream(step: Step, body: dict[str, Any]) -> list[Block]:

@@ -129,6 +129,8 @@ def _content(messages: list[Block], *, has_tools: bool) -> str:
             return f"The text field in the ContentBlock object at messages.{at} is blank."
         if any("document" in block for block in blocks) and not any("text" in block for block in blocks):
             return "A message with a document must have text too."
+        if any(not _is_file(kind, block[kind]) for block in blocks for kind in ("image", "document") if kind in block):
+            return f"The format or the source of a file at messages.{at} is not valid."
         if not has_tools and any(block.keys() & {"toolUse", "toolResult"} for block in blocks):
             return "The toolConfig field must be defined when using toolUse and toolResult content blocks."
         results = {block["toolResult"]["toolUseId"] for block in blocks if "toolResult" in block}
@@ -136,6 +138,12 @@ def _content(messages: list[Block], *, has_tools: bool) -> str:
             return f"messages.{at}: the toolResult blocks do not match the toolUse blocks of the previous turn."
         waiting = {block["toolUse"]["toolUseId"] for block in blocks if "toolUse" in block}
     return "Expected toolResult blocks for the last turn." if waiting else ""
+
+
+def _is_file(kind: str, block: Block) -> bool:
+    formats = {"image": {"png", "jpeg", "gif", "webp"}, "document": {"pdf", "csv", "doc", "docx", "html", "txt", "md"}}
+    named = kind == "image" or bool(block.get("name"))
+    return named and block["format"] in formats[kind] and bool(block["source"].get("bytes"))
 
 
 def stream(step: Step, body: dict[str, Any]) -> Iterator[tuple[str, Block]]:

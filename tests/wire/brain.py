@@ -63,7 +63,8 @@ def _tool(raw: Body) -> ToolSpec:
 
 
 def _message(raw: Body) -> Message:
-    text = str(raw.get("content") or "")
+    content: str | list[dict[str, Any]] = raw.get("content") or ""
+    text = content if isinstance(content, str) else "\n\n".join(str(part.get("text", "")) for part in content)
     if raw["role"] == "system":
         return SystemMessage(text)
     if raw["role"] == "tool":

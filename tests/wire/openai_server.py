@@ -14,6 +14,7 @@ from tests.wire.script import Seen, Step, breaks, calls, fails, says, thought
 
 __all__ = ["OpenAIServer", "Seen", "Step", "breaks", "calls", "fails", "says"]
 
+_IMAGE = re.compile(r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+$")
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 
 
@@ -80,6 +81,8 @@ def wrong(body: dict[str, Any]) -> str:
         return f"Invalid 'tools[0].function.name': {bad[0]!r} does not match '{_NAME.pattern}'."
     waiting: list[str] = []
     for message in body["messages"]:
+        if bad := [part["type"] for part in _parts(message) if not _is_part(part)]:
+            return f"Invalid value: {bad[0]!r} in 'messages[1].content[0].type'."
         if message["role"] == "tool":
             if message.get("tool_call_id") not in waiting:
                 return "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
@@ -91,6 +94,22 @@ def wrong(body: dict[str, Any]) -> str:
     if form.get("type") == "json_schema" and not _NAME.match(form["json_schema"].get("name", "")):
         return "Invalid 'response_format.json_schema.name'."
     return "missing tool messages" if waiting else ""
+
+
+def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:
+    content: str | list[dict[str, Any]] = message.get("content") or ""
+    return [] if isinstance(content, str) else content
+
+
+def _is_part(part: dict[str, Any]) -> bool:
+    """Whether it is text, an image, a sound or a file, each in this API's form."""
+    if part["type"] == "image_url":
+        return bool(_IMAGE.match(part["image_url"]["url"]))
+    if part["type"] == "input_audio":
+        return part["input_audio"]["format"] in {"wav", "mp3"} and bool(part["input_audio"]["data"])
+    if part["type"] == "file":
+        return part["file"]["file_data"].startswith("data:application/pdf;base64,") and bool(part["file"]["filename"])
+    return part["type"] == "text" and bool(part["text"])
 
 
 def completion(step: Step, body: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@
     │   └── StoreBusy
     └── Defect               ours, or a remote that breaks its own contract
         ├── ModelRefused
+        │   └── UnsupportedInput
         ├── SecretUnreadable
         ├── JournalMismatch
         └── LegLost
@@ -388,6 +389,12 @@ class ModelRefused(Defect):
     """A model provider refused the request for good: bad credentials, unknown model, bad request, nonsense answer."""
 
     code = "model_error"
+
+
+class UnsupportedInput(ModelRefused):
+    """The model, or its provider, does not take a file of this kind."""
+
+    code = "unsupported_input"
 
 
 class SecretUnreadable(Defect):

@@ -76,6 +76,7 @@ KINDS: dict[str, Kind] = {
     "rejected": Kind(422, "The request cannot be carried out"),
     "invalid": Kind(422, "The request is not valid"),
     "invalid_arguments": Kind(422, "The arguments do not fit the tool"),
+    "unsupported_input": Kind(422, "The model does not take this kind of file"),
     "workflows_unavailable": Kind(422, "Workflows are not part of this version"),
     "attachments_unavailable": Kind(422, "Attachments are not part of this version"),
     "error": Kind(500, "Something went wrong"),

@@ -29,6 +29,7 @@ class _Chat:
 
     def __init__(self, client: httpx2.AsyncClient, server: Server) -> None:
         self._official = f".{server.host}".endswith(OFFICIAL)
+        self._files = server.provider != "ollama"
         # A server without keys still gets one: an empty one makes no valid header.
         key = server.api_key or "none"
         sdk = AsyncOpenAI(api_key=key, base_url=server.url, http_client=client, max_retries=0)
@@ -42,6 +43,8 @@ class _Chat:
                 supports_json_schema_output=True,
                 openai_chat_supports_max_completion_tokens=self._official,  # elsewhere `max_tokens` is understood
                 openai_chat_streaming_requires_finish_reason=True,  # a stream without one was cut
+                supports_document_input=self._files,  # Ollama takes images and nothing else
+                supports_audio_file_input=self._files,
             )
             self._models[name] = OpenAIChatModel(name, provider=self._provider, profile=profile)
         return self._models[name]

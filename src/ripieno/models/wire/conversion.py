@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from pydantic_ai.messages import (
+    BinaryContent,
     ModelMessage,
     ModelRequestPart,
     ModelResponse,
@@ -13,6 +14,7 @@ from pydantic_ai.messages import (
     TextPart,
     ToolCallPart,
     ToolReturnPart,
+    UserContent,
     UserPromptPart,
 )
 from pydantic_ai.messages import ModelRequest as WireRequest
@@ -21,6 +23,7 @@ from pydantic_ai.tools import ToolDefinition
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.messages import (
     AssistantMessage,
+    Attachment,
     ModelRequest,
     Reply,
     SystemMessage,
@@ -29,6 +32,7 @@ from ripieno.domain.messages import (
 )
 from ripieno.domain.tools import ToolCall, ToolSpec
 from ripieno.domain.usage import Usage
+from ripieno.models.wire import attached
 from ripieno.models.wire.server import Server
 from ripieno.models.wire.wording import result_text, schema_instruction
 
@@ -65,10 +69,20 @@ def _asked(message: SystemMessage | UserMessage | ToolMessage, marked: bool) -> 
         return ToolReturnPart(
             wire_name(message.name), content=result_text(message), tool_call_id=message.call_id, outcome=outcome
         )
-    if isinstance(message, UserMessage) and message.data is not None:
+    if isinstance(message, SystemMessage):
+        return UserPromptPart(message.text)
+    message = attached.with_texts(message)
+    text = message.text
+    if message.data is not None:
         block = json.dumps(message.data, ensure_ascii=False, indent=1)
-        return UserPromptPart(f"{message.text}\n\n```json\n{block}\n```")
-    return UserPromptPart(message.text)
+        text = f"{text}\n\n```json\n{block}\n```"
+    return UserPromptPart([*filter(None, [text]), *_files(message.attachments)] if message.attachments else text)
+
+
+def _files(attachments: Sequence[Attachment]) -> Iterator[UserContent]:
+    for each in attachments:
+        yield attached.label(each)
+        yield BinaryContent(attached.content(each), media_type=attached.media_type(each))
 
 
 def _said(message: AssistantMessage) -> Iterator[ModelResponsePart]:

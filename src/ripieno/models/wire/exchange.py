@@ -8,14 +8,19 @@ from pydantic_ai.messages import ModelResponseStreamEvent as WireEvent
 from pydantic_ai.models import Model as WireModel
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.output import OutputObjectDefinition
+from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.settings import ModelSettings
 
-from ripieno.domain.errors import ModelRefused, ModelUnavailable
+from ripieno.domain.errors import ModelRefused, ModelUnavailable, UnsupportedInput
 from ripieno.domain.messages import ModelEvent, ModelRequest, TextDelta
 from ripieno.models.closing import closing
-from ripieno.models.wire import failures
+from ripieno.models.wire import attached, failures
 from ripieno.models.wire.conversion import definitions, to_reply, to_wire
 from ripieno.models.wire.server import Server
+
+IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+SOUNDS = frozenset({"audio/wav", "audio/mpeg"})
+PDF = "application/pdf"
 
 
 class Dialect(Protocol):
@@ -54,18 +59,27 @@ class Exchange:
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Answer once. A server that refuses the response format is asked again without, and so from then on."""
         name = request.model.partition(":")[2] or request.model
+        self._check_input(request, name)
         formatted = self._asks_for_format(request, name)
         try:
             async with closing(self._attempt(request, name, formatted=formatted)) as events:
                 async for event in events:
                     yield event
         except ModelRefused as error:
+            if failures.about_input(error) and any(attached.attachments(request)):
+                raise UnsupportedInput(error.detail) from None
             if not formatted or not failures.about_format(error):
                 raise
             self._without_format.add(name)
             async with closing(self._attempt(request, name, formatted=False)) as events:
                 async for event in events:
                     yield event
+
+    def _check_input(self, request: ModelRequest, name: str) -> None:
+        profile = self._dialect.model(name).profile
+        for each in attached.attachments(request):
+            if not attached.is_text(each) and not takes(profile, attached.media_type(each)):
+                raise attached.unsupported(each, request.model)
 
     def _asks_for_format(self, request: ModelRequest, name: str) -> bool:
         """Whether to send the schema as the server's own response format too.
@@ -114,6 +128,15 @@ def basic_settings(request: ModelRequest) -> ModelSettings:
     if request.max_tokens is not None:
         settings["max_tokens"] = request.max_tokens
     return settings
+
+
+def takes(profile: ModelProfile, media_type: str) -> bool:
+    """Whether a model takes files of this type, as far as anybody knows before asking it."""
+    if media_type in IMAGES:
+        return profile.get("supports_image_input", True)
+    if media_type in SOUNDS:
+        return profile.get("supports_audio_file_input", True)
+    return media_type == PDF and profile.get("supports_document_input", True)
 
 
 def _text(event: WireEvent) -> str:

@@ -104,3 +104,12 @@ def about_format(error: ModelUnavailable | ModelRefused) -> bool:
     )
     words += ("grammar", "schema is too complex", "schema complexity")
     return isinstance(error, ModelRefused) and any(word in error.detail.lower() for word in words)
+
+
+def about_input(error: ModelRefused) -> bool:
+    """Whether the server refused the request because the model does not take a kind of file."""
+    words = ("image", "audio", "vision", "pdf", "document", "modalit", "multimodal", "media type", "file")
+    refused = error.detail.startswith(
+        ("the provider answered 400", "the provider answered 415", "the provider answered 422")
+    )
+    return refused and any(word in error.detail.lower() for word in words)

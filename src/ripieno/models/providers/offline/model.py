@@ -15,6 +15,7 @@ from ripieno.domain.usage import Usage
 from ripieno.models.providers.offline import acting, composing, delivering, planning, reviewing, words
 from ripieno.models.providers.offline.conversation import Conversation, read
 from ripieno.models.providers.offline.shaping import shape
+from ripieno.models.wire.attached import in_words
 
 NAME = "offline"
 NOTE = "deterministic, without weights: matches words with tools and quotes their results"
@@ -34,7 +35,12 @@ class OfflineModel:
 
 
 def respond(request: ModelRequest) -> Reply:
-    """Make the whole reply to a request."""
+    """Make the whole reply to a request.
+
+    Raises:
+        UnsupportedInput: A file that is no text came with it.
+    """
+    request = in_words(request, NAME)
     talk = read(request)
     text, calls = _PURPOSES.get(request.purpose, _act)(request, talk)
     return Reply(
