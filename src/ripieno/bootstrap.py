@@ -45,10 +45,12 @@ from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.envelope import EnvelopeCipher
 from ripieno.governance.risk import RiskGate
 from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
-from ripieno.keeping import keyring, nobody, open_stored
+from ripieno.keeping import keyring, nobody, open_stored, stored_artifacts
+from ripieno.models.attached import AttachedModel
 from ripieno.models.catalogue import Catalogue
 from ripieno.observability import logs
 from ripieno.ports import (
+    Artifacts,
     Clock,
     DeadLetters,
     Definitions,
@@ -130,6 +132,7 @@ class Ports:
     operating: Operating
     definitions: Definitions
     secrets: Secrets
+    artifacts: Artifacts
     budgets: LeasedBudgets
     model: Model
     tools: Toolset
@@ -179,6 +182,7 @@ def assemble(ports: Ports, options: Options) -> Platform:
         select=select,
         workspaces=ports.workspaces,
         admission=Admission(ports.records, ports.clock, ports.depths),
+        artifacts=ports.artifacts,
         default_model=ports.default_model,
         model_seconds=ports.model_seconds,
         run_limits=ports.run_limits,
@@ -257,7 +261,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         store = await open_stored(settings, clock, stack)
         definitions = FileDefinitions([_shipped_agents(), settings.config / "agents"], clock)
         await definitions.load()
-        retention = Retention(store.frames, clock, settings.retention.kept(), settings.data / "archive")
+        artifacts = stored_artifacts(settings, store.frames, clock)
+        retention = Retention(store.frames, clock, settings.retention.kept(), settings.data / "archive", artifacts)
         scrubber = Scrubber()
         breakers = StoredBreakers(store.frames, clock, BreakerRules())
         logs.scrub_with(scrubber.text)
@@ -276,8 +281,11 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             operating=replace(Operating.on(store.frames), retention=retention),
             definitions=definitions,
             secrets=secrets,
+            artifacts=artifacts,
             budgets=budgets,
-            model=extras.model or await ringed_models(settings, catalogue, clock, breakers, stack),
+            model=AttachedModel(
+                extras.model or await ringed_models(settings, catalogue, clock, breakers, stack), artifacts
+            ),
             tools=ScrubbedToolset(tools, scrubber.value),
             apis=apis,
             gate=RiskGate(settings.tools.ask_from),
@@ -323,6 +331,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         host=settings.host,
         port=settings.port,
         body_bytes=settings.body_bytes,
+        file_bytes=settings.artifacts.max_bytes,
         allowed_hosts=settings.allowed_hosts,
         version=__version__,
         default_model=platform.ports.default_model,
@@ -346,6 +355,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         definitions=platform.ports.definitions,
         secrets=platform.ports.secrets,
         apis=platform.ports.apis,
+        artifacts=platform.ports.artifacts,
         budgets=platform.ports.budgets,
         clock=platform.ports.clock,
         access=_access(settings),

@@ -9,9 +9,11 @@ from ripieno.governance.keyring import FileKeyring, GivenKeyring, Keyring, NoKey
 from ripieno.integrations.brokers.opening import open_dispatch
 from ripieno.ports import Clock, Dispatch, History, Journal, Records, Replies, Workers
 from ripieno.settings import Settings
+from ripieno.store.artifacts import StoredArtifacts
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import open_store
 from ripieno.store.portable.frame import Frames
+from ripieno.store.shelves import DatabaseShelf, FolderShelf, Shelf
 from ripieno.store.workers_local import LocalWorkers
 
 
@@ -60,6 +62,15 @@ async def open_stored(settings: Settings, clock: Clock, stack: AsyncExitStack) -
     pg = await open_postgres(settings.database_url.get_secret_value(), clock, dispatch=broker)
     stack.push_async_callback(pg.close)
     return Stored(pg.journal, pg.records, pg.replies, pg.history, pg.dispatch, pg.frames, pg.workers)
+
+
+def stored_artifacts(settings: Settings, frames: Frames, clock: Clock) -> StoredArtifacts:
+    """In the folder that the settings name, else in the data folder, else in the database that processes share."""
+    own, shelves = settings.artifacts, dict[str, Shelf](database=DatabaseShelf(frames))
+    folder = own.directory or (settings.data / "artifacts" if settings.database_url is None else None)
+    if folder is not None:
+        shelves["folder"] = FolderShelf(folder)
+    return StoredArtifacts(frames, clock, shelves, "folder" if folder else "database", own.max_bytes)
 
 
 def keyring(settings: Settings) -> Keyring:

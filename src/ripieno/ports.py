@@ -3,13 +3,13 @@
 Every method that takes a `tenant` sees that tenant's rows alone: what belongs to another is not found.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
+from ripieno.domain.artifacts import Artifact, ArtifactFilter, NewArtifact
 from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
-from ripieno.domain.breakers import Breaker
 from ripieno.domain.dead_letters import DeadLetter, DeadLetterFilter, Replay
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
@@ -444,21 +444,31 @@ class Secrets(Protocol):
         ...
 
 
-class Breakers(Protocol):
-    """Circuit breakers by key, shared by all processes of a platform; the rules are `domain.breakers`."""
+class Artifacts(Protocol):
+    """Files, kept once for each tenant and content."""
 
-    async def admit(self, key: str) -> float | None:
-        """None where a call may be made, else the seconds after which to ask again. Half open, it admits one probe."""
+    async def put(self, new: NewArtifact, content: bytes | AsyncIterable[bytes]) -> Artifact:
+        """Keep a file. What has its id already is replaced.
+
+        Raises:
+            TooLarge: It has more bytes than an artifact may have.
+        """
         ...
 
-    async def succeeded(self, key: str) -> None:
-        """A call that was admitted worked."""
+    async def get(self, tenant: str, artifact_id: str) -> Artifact:
+        """What is known of one. Raises `NotFound`."""
         ...
 
-    async def failed(self, key: str) -> Breaker:
-        """A call that was admitted did not; answers how the breaker stands."""
+    async def read(self, tenant: str, artifact_id: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Its bytes from `offset` on, no more than `length`. Raises `NotFound`."""
         ...
 
-    async def all(self) -> Sequence[Breaker]:
-        """Those that are not at rest, by key."""
+    async def page(
+        self, tenant: str, which: ArtifactFilter, limit: int, before: str | None = None
+    ) -> Sequence[Artifact]:
+        """A page of them, newest first; `before` is the last id of the page before."""
+        ...
+
+    async def delete(self, principal: Principal, artifact_id: str) -> None:
+        """Forget one. Its bytes go later, unless another artifact has the same. Raises `NotFound`."""
         ...

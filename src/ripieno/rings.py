@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from ripieno.domain.errors import Invalid
 from ripieno.engine.performers.own_tools import RESERVED
-from ripieno.models.broken import BrokenModel
+from ripieno.models.broken import Breakers, BrokenModel
 from ripieno.models.catalogue import Catalogue
 from ripieno.models.directory import ModelDirectory
 from ripieno.models.priced import PricedModel
@@ -20,7 +20,7 @@ from ripieno.models.providers.ollama.model import OllamaModel
 from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.providers.prices import Price, PriceList
 from ripieno.models.retried import RetriedModel
-from ripieno.ports import Breakers, Clock, Model, Toolset
+from ripieno.ports import Clock, Model, Toolset
 from ripieno.settings import Settings
 from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, ProviderSettings
 from ripieno.tools import schemas

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ripieno.domain.breakers import BreakerRules
-from ripieno.ports import Breakers
+from ripieno.models.broken import Breakers
 from ripieno.store.breakers import FRESH, StoredBreakers
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import EmbeddedStore

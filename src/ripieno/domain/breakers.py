@@ -1,8 +1,8 @@
 """Circuit breakers: when something remote has failed too often in a row, it is left alone for a while.
 
-Pure rules over a state; who keeps the state, and for how many processes, is the business of `ports.Breakers`. *Closed*
-lets every call pass. *Open* lets none pass until its rest is over. Then it is *half open*: one call, the probe, may
-try; what comes of it closes the breaker or opens it again for twice as long.
+Pure rules over a state; who keeps the state, and for how many processes, is the business of `models.broken.Breakers`.
+*Closed* lets every call pass. *Open* lets none pass until its rest is over. Then it is *half open*: one call, the
+probe, may try; what comes of it closes the breaker or opens it again for twice as long.
 """
 
 from dataclasses import dataclass, replace

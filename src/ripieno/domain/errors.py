@@ -4,6 +4,7 @@
     ├── Rejected             the caller must change the request
     │   ├── NotFound
     │   ├── Invalid
+    │   ├── TooLarge
     │   └── Conflict
     │       ├── RunEnded · NotHeld · IntentRefused · SessionBusy
     │       ├── DeadLetterSettled · ReplayRefused
@@ -85,6 +86,12 @@ class Invalid(Rejected):
     def __init__(self, detail: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__(detail)
         self.problems = tuple(problems)
+
+
+class TooLarge(Rejected):
+    """It has more bytes than are taken."""
+
+    code = "too_large"
 
 
 class Conflict(Rejected):

@@ -16,6 +16,8 @@ SCHEDULE = "sch"
 MESSAGE = "msg"
 CHUNK = "chk"
 EVENT = "evt"
+BLOB = "blb"
+ARTIFACT = "art"
 
 
 def compose(prefix: str, at_ms: int, entropy: bytes) -> str:

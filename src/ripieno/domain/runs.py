@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
+from pydantic import Field
+
+from ripieno.domain.artifacts import ArtifactRef
 from ripieno.domain.budgets import OnExceeded, RunBudget
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.usage import NOTHING_USED, Usage
@@ -95,6 +99,7 @@ class RunInput:
 
     `data` is structured material, `purpose` what the work is for (see `ModelRequest`); `output_schema` is the form of
     the answer, in place of the agent's own. `above` are the budgets of the runs above it, on which it draws too.
+    `attachments` are files that are shown with the goal.
     """
 
     goal: str
@@ -105,6 +110,7 @@ class RunInput:
     limits: JsonObject = field(default_factory=dict[str, Json])
     output_schema: JsonObject | None = None
     above: tuple[RunBudget, ...] = ()
+    attachments: Annotated[tuple[ArtifactRef, ...], Field(exclude_if=lambda some: not some)] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
+
+from ripieno.domain.artifacts import ArtifactRef, Blob
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.jsons import Json, JsonObject
 
@@ -112,7 +116,8 @@ class ToolResult:
 
     `text` is what a model reads. `data` is the structured value, where the tool has one. `total_bytes` is the
     size before trimming, and `truncated` says that `text` is only a part. `hint` tells a person or a model what
-    to do about an error ("apt-get install traceroute").
+    to do about an error ("apt-get install traceroute"). `content` are files that came with it: a ring keeps them, and
+    what is kept is among `artifacts`; no journal ever has their bytes.
     """
 
     status: ToolStatus
@@ -121,6 +126,8 @@ class ToolResult:
     hint: str | None = None
     truncated: bool = False
     total_bytes: int = 0
+    artifacts: Annotated[tuple[ArtifactRef, ...], Field(exclude_if=lambda some: not some)] = ()
+    content: Annotated[tuple[Blob, ...], Field(exclude=True)] = field(default=(), repr=False)
 
     @property
     def ok(self) -> bool:

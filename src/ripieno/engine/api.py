@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ripieno.domain import ids
@@ -19,6 +19,7 @@ from ripieno.domain.policies import Action, Ruling
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import TERMINAL, Multitask, NewRun, Run, RunInput, RunKind, RunStatus, queued
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
+from ripieno.engine.attaching import attached
 from ripieno.engine.core.matching import best_agent
 from ripieno.engine.fanout import Fanout, heard
 from ripieno.engine.halting import Halting
@@ -49,6 +50,8 @@ class StartRun:
     dry_run: bool = False
     metadata: JsonObject = field(default_factory=dict[str, Json])
     purpose: str = "act"
+    attachments: tuple[str, ...] = ()
+    """Ids of artifacts."""
 
 
 class Engine:
@@ -71,7 +74,7 @@ class Engine:
 
         Raises:
             NotFound: No such agent or session.
-            Invalid: The agent is a team that cannot work.
+            Invalid: The agent is a team that cannot work, or there is no such attachment.
             AdmissionClosed: Too many runs are queued.
             SessionBusy: Another run of the session has not ended, and this one was not to wait.
         """
@@ -83,6 +86,7 @@ class Engine:
         except AdmissionClosed as closed:
             return await self._started_before(principal, run_id or "", closed)
         run_id = run_id or self._clock.new_id(ids.RUN)
+        attachments = await attached(self._around.artifacts, principal.tenant, request.attachments)
         new = NewRun(
             id=run_id,
             tenant=principal.tenant,
@@ -90,7 +94,7 @@ class Engine:
             target=definition.name,
             target_version=definition.version,
             session_id=request.session_id or ids.session_of(run_id),
-            input=_input(request),
+            input=replace(_input(request), attachments=attachments),
             created_by=principal.id,
             root_id=run_id,
             lane=request.lane,

@@ -22,7 +22,7 @@ from ripieno.engine.instructions import render
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.own_tools import RESERVED, own_tools
 from ripieno.engine.performers.tools import Workbench
-from ripieno.ports import Clock, Definitions, Records, SchemaCheck, Toolset
+from ripieno.ports import Artifacts, Clock, Definitions, Records, SchemaCheck, Toolset
 
 HISTORY_LENGTH = 20
 
@@ -41,6 +41,7 @@ class Surroundings:
     select: Select
     workspaces: Path
     admission: Admission
+    artifacts: Artifacts
     default_model: str
     model_seconds: float = 120.0
     run_limits: JsonObject = field(default_factory=dict[str, Json])

@@ -1,11 +1,33 @@
 """Leaving a failing model alone for a while, in all processes at once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
+from ripieno.domain.breakers import Breaker
 from ripieno.domain.errors import ModelUnavailable
 from ripieno.domain.messages import ModelEvent, ModelRequest
 from ripieno.models.closing import closing
-from ripieno.ports import Breakers, Model
+from ripieno.ports import Model
+
+
+class Breakers(Protocol):
+    """Circuit breakers by key, shared by all processes of a platform; the rules are `domain.breakers`."""
+
+    async def admit(self, key: str) -> float | None:
+        """None where a call may be made, else the seconds after which to ask again. Half open, it admits one probe."""
+        ...
+
+    async def succeeded(self, key: str) -> None:
+        """A call that was admitted worked."""
+        ...
+
+    async def failed(self, key: str) -> Breaker:
+        """A call that was admitted did not; answers how the breaker stands."""
+        ...
+
+    async def all(self) -> Sequence[Breaker]:
+        """Those that are not at rest, by key."""
+        ...
 
 
 class BrokenModel:

@@ -14,6 +14,7 @@ from ripieno.server.frame import AliasedApp, BoundedApp, FramedApp
 from ripieno.server.routes import (
     agents,
     apis,
+    artifacts,
     budgets,
     dead_letters,
     events,
@@ -63,7 +64,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(_v1(), prefix="/v1", responses=PROBLEMS)
     errors.install(app)
     # The last one added is the outermost.
-    app.add_middleware(BoundedApp, body_bytes=services.config.body_bytes)
+    app.add_middleware(BoundedApp, body_bytes=services.config.body_bytes, file_bytes=services.config.file_bytes)
     app.add_middleware(GuardedApp, access=services.access, allowed_hosts=services.config.allowed_hosts)
     app.add_middleware(AliasedApp)
     app.add_middleware(FramedApp, clock=services.clock)
@@ -81,6 +82,7 @@ MODULES = (
     agents,
     tools,
     apis,
+    artifacts,
     secrets,
     budgets,
     sessions,

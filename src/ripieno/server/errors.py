@@ -78,7 +78,6 @@ KINDS: dict[str, Kind] = {
     "invalid_arguments": Kind(422, "The arguments do not fit the tool"),
     "unsupported_input": Kind(422, "The model does not take this kind of file"),
     "workflows_unavailable": Kind(422, "Workflows are not part of this version"),
-    "attachments_unavailable": Kind(422, "Attachments are not part of this version"),
     "error": Kind(500, "Something went wrong"),
     "internal": Kind(500, "Something went wrong here"),
     "defect": Kind(500, "Something broke a promise"),

@@ -88,18 +88,28 @@ def canonical(path: str) -> str:
     return f"/v1{path.removeprefix('/api/v1')}"
 
 
-class BoundedApp:
-    """Refuses bodies that are too large or not JSON, before they are read or while they arrive."""
+UPLOADS = "/v1/artifacts"
+"""Where bodies are files, of any kind."""
 
-    def __init__(self, app: ASGIApp, body_bytes: int) -> None:
+FORM = 64_000
+"""What a form may have around a file."""
+
+
+class BoundedApp:
+    """Refuses bodies that are too large or not JSON, before they are read or while they arrive. Files may be larger."""
+
+    def __init__(self, app: ASGIApp, body_bytes: int, file_bytes: int) -> None:
         self._app = app
         self._limit = body_bytes
+        self._files = file_bytes + FORM
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
             await self._app(scope, receive, send)
             return
-        if refusal := self._refusal(Headers(scope=scope)):
+        is_file = scope["path"] == UPLOADS
+        limit = self._files if is_file else self._limit
+        if refusal := _refusal(Headers(scope=scope), limit, is_file=is_file):
             code, detail = refusal
             await errors.problem(scope, code, detail, headers={"connection": "close"})(scope, receive, send)
             return
@@ -109,20 +119,21 @@ class BoundedApp:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._limit:
+            if size > limit:
                 raise HTTPException(413, headers={"connection": "close"})
             return message
 
         await self._app(scope, bounded, send)
 
-    def _refusal(self, headers: Headers) -> tuple[str, str] | None:
-        length = headers.get("content-length", "0")
-        if not length.isdecimal():
-            return "bad_request", "Content-Length is not a number"
-        if int(length) > self._limit:
-            return "too_large", f"the body may have {self._limit} bytes"
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        has_body = int(length) > 0 or "transfer-encoding" in headers
-        if has_body and not (media_type == "application/json" or media_type.endswith("+json")):
-            return "unsupported_media_type", f"send application/json, not {media_type or 'nothing named'}"
-        return None
+
+def _refusal(headers: Headers, limit: int, *, is_file: bool) -> tuple[str, str] | None:
+    length = headers.get("content-length", "0")
+    if not length.isdecimal():
+        return "bad_request", "Content-Length is not a number"
+    if int(length) > limit:
+        return "too_large", f"the body may have {limit} bytes"
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = int(length) > 0 or "transfer-encoding" in headers
+    if has_body and not is_file and not (media_type == "application/json" or media_type.endswith("+json")):
+        return "unsupported_media_type", f"send application/json, not {media_type or 'nothing named'}"
+    return None

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from ripieno.domain.artifacts import LARGEST
 from ripieno.domain.errors import Forbidden
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
@@ -20,7 +21,7 @@ from ripieno.engine.replaying import Replaying
 from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
 from ripieno.governance.budgets import LeasedBudgets
-from ripieno.ports import Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
+from ripieno.ports import Artifacts, Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
 from ripieno.store.retention import Retention
 from ripieno.tools.openapi.imports import ImportedApis
 
@@ -35,6 +36,7 @@ class HttpConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     body_bytes: int = 2_000_000
+    file_bytes: int = LARGEST
     allowed_hosts: tuple[str, ...] = ()
     version: str = ""
     default_model: str = "offline"
@@ -62,6 +64,7 @@ class Services:
     definitions: Definitions
     secrets: Secrets
     apis: ImportedApis
+    artifacts: Artifacts
     budgets: LeasedBudgets
     clock: Clock
     access: StaticAccess

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from ripieno.settings.artifacts import ArtifactSettings
 from ripieno.settings.models import (
     AnthropicSettings,
     BedrockSettings,
@@ -56,6 +57,7 @@ class Settings(Section):
     bedrock: BedrockSettings = BedrockSettings()
     ollama: OllamaSettings = OllamaSettings()
     tools: ToolSettings = ToolSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()
     budgets: BudgetSettings = BudgetSettings()
     secrets: SecretSettings = SecretSettings()
     retention: RetentionSettings = RetentionSettings()

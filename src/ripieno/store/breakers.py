@@ -37,7 +37,7 @@ class _Seen:
 
 
 class StoredBreakers:
-    """`ports.Breakers`."""
+    """`models.broken.Breakers`."""
 
     def __init__(self, frames: Frames, clock: Clock, rules: BreakerRules) -> None:
         self._frames = frames

@@ -18,6 +18,7 @@ from ripieno.domain.principals import SYSTEM, Principal
 from ripieno.domain.retention import Kept, Place, Pruned
 from ripieno.ports import Clock
 from ripieno.store import bundles
+from ripieno.store.artifacts import StoredArtifacts
 from ripieno.store.bodies import load
 from ripieno.store.bundles import Bundle
 from ripieno.store.portable.audit import audit
@@ -38,6 +39,7 @@ BELONGINGS: Mapping[str, str] = {
     "interrupts": "id",
     "inbox": "n",
     "mail_waiters": "key, box",
+    "artifacts": "id",
 }
 """The tables whose rows are a run's own, and the order in which they are written away. Votes come before what they are
 found by."""
@@ -131,13 +133,16 @@ DELETE FROM reservations WHERE run_id IN (
 
 
 class Retention:
-    """Prunes and archives. `folder` is where bundles go."""
+    """Prunes and archives. `folder` is where bundles go; of `artifacts` the bytes go that nothing names any more."""
 
-    def __init__(self, frames: Frames, clock: Clock, kept: Kept, folder: Path) -> None:
+    def __init__(
+        self, frames: Frames, clock: Clock, kept: Kept, folder: Path, artifacts: StoredArtifacts | None = None
+    ) -> None:
         self._frames = frames
         self._clock = clock
         self._kept = kept
         self._folder = folder
+        self._artifacts = artifacts
 
     # -- by hand and by the clock --------------------------------------------------------------------------------
 
@@ -191,6 +196,8 @@ class Retention:
         oldest = int((self._clock.now() - ACCOUNTS).timestamp() * 1000)
         while await self._frames.write(_some, RESERVATIONS, {"before": f"{ids.RUN}_{oldest:012x}"}):
             pass
+        if self._artifacts is not None:
+            await self._artifacts.sweep()
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,45 @@ CREATE TABLE apis (
 	PRIMARY KEY (tenant, name)
 );
 
+CREATE TABLE artifacts (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	media_type TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	hash TEXT NOT NULL, 
+	run_id TEXT, 
+	created_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	PRIMARY KEY (id)
+);
+
+CREATE INDEX artifacts_page ON artifacts (tenant, id);
+
+CREATE INDEX artifacts_bytes ON artifacts (tenant, hash);
+
+CREATE INDEX artifacts_run ON artifacts (run_id) WHERE run_id IS NOT NULL;
+
+CREATE TABLE blob_chunks (
+	place TEXT NOT NULL, 
+	n INTEGER NOT NULL, 
+	data BLOB NOT NULL, 
+	PRIMARY KEY (place, n)
+);
+
+CREATE TABLE blobs (
+	tenant TEXT NOT NULL, 
+	hash TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	shelf TEXT NOT NULL, 
+	place TEXT NOT NULL, 
+	touched_at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, hash), 
+	UNIQUE (place)
+);
+
+CREATE INDEX blobs_touched ON blobs (touched_at);
+
 CREATE TABLE breakers (
 	"key" TEXT NOT NULL, 
 	failures INTEGER NOT NULL, 

@@ -1,6 +1,18 @@
-"""The tables of what lives beside runs: schedules, mailboxes, imported APIs. See `tables` for how columns are kept."""
+"""The tables of what lives beside runs: schedules, mail, APIs, artifacts. See `tables` for how columns are kept."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from ripieno.store.tables import Body, Stamp, Word, metadata
 
@@ -154,4 +166,46 @@ apis = Table(
     Column("created_at", Stamp, nullable=False),
     Column("updated_at", Stamp, nullable=False),
     PrimaryKeyConstraint("tenant", "name"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", Word, primary_key=True),
+    Column("tenant", Word, nullable=False),
+    Column("name", Word, nullable=False),
+    Column("media_type", Word, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("hash", Word, nullable=False),
+    Column("run_id", Word),
+    Column("created_by", Word, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+)
+Index("artifacts_page", artifacts.c.tenant, artifacts.c.id)
+Index("artifacts_bytes", artifacts.c.tenant, artifacts.c.hash)
+_partial("artifacts_run", artifacts.c.run_id, where="run_id IS NOT NULL")
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("hash", Word, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    # Where the bytes are: on which shelf, and under which name there. A name is never used twice.
+    Column("shelf", Word, nullable=False),
+    Column("place", Word, nullable=False),
+    Column("touched_at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "hash"),
+    UniqueConstraint("place"),
+)
+Index("blobs_touched", blobs.c.touched_at)
+
+blob_chunks = Table(
+    "blob_chunks",
+    metadata,
+    Column("place", Word, nullable=False),
+    # Chunks are of one size, but the last: a range is found by counting.
+    Column("n", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("place", "n"),
 )

@@ -7,7 +7,7 @@ from ripieno.ports import Clock
 
 
 class MemoryBreakers:
-    """`ports.Breakers` without a database."""
+    """`models.broken.Breakers` without a database."""
 
     def __init__(self, clock: Clock, rules: BreakerRules) -> None:
         self._clock = clock

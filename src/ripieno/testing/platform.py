@@ -17,6 +17,7 @@ from ripieno.ports import Clock, Model, Toolset
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.memory_apis import apis_in_memory
+from ripieno.testing.memory_artifacts import MemoryArtifacts
 from ripieno.testing.memory_journal import MemoryStore
 from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.tools import schemas
@@ -48,6 +49,7 @@ def in_memory(
         ),
         definitions=GivenDefinitions(agents),
         secrets=secrets,
+        artifacts=MemoryArtifacts(clock),
         budgets=LeasedBudgets(store.books, clock),
         model=model,
         tools=JoinedToolset(tools, apis),

@@ -113,7 +113,7 @@ async def test_pointers_are_escaped(door: Door):
     ("body", "code", "pointer"),
     [
         ({"goal": "a", "workflow": "triage"}, "workflows_unavailable", "/workflow"),
-        ({"goal": "a", "attachments": [{"artifact_id": "art_1"}]}, "attachments_unavailable", "/attachments"),
+        ({"goal": "a", "attachments": [{"artifact_id": "art_1"}]}, "invalid", "/attachments/0/artifact_id"),
     ],
 )
 async def test_what_this_version_does_not_have_is_said(door: Door, body: Any, code: str, pointer: str):

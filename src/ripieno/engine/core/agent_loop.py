@@ -9,7 +9,15 @@ from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import Problem
 from ripieno.domain.jsons import Json, JsonObject
-from ripieno.domain.messages import AssistantMessage, ModelRequest, Reply, SystemMessage, ToolMessage, UserMessage
+from ripieno.domain.messages import (
+    AssistantMessage,
+    Attachment,
+    ModelRequest,
+    Reply,
+    SystemMessage,
+    ToolMessage,
+    UserMessage,
+)
 from ripieno.domain.runs import Evidence, ExitReason, Limits, RunError, RunInput, RunResult, RunStatus
 from ripieno.domain.sessions import Exchange
 from ripieno.domain.tools import ToolResult, ToolSpec, ToolStatus
@@ -113,7 +121,10 @@ class _Loop:
         data = {**(self.job.input.data or {})}
         if self.job.input.context:
             data["context"] = self.job.input.context
-        self.talk.add(UserMessage(self.job.input.goal, data or None))
+        files = tuple(
+            Attachment(file.media_type, file.name, artifact_id=file.id) for file in self.job.input.attachments
+        )
+        self.talk.add(UserMessage(self.job.input.goal, data or None, files))
 
     def _ask(self, turn: int, *, last: bool) -> CallModel:
         definition = self.job.definition

@@ -73,7 +73,7 @@ class RunOptions(Body):
     session_id: Name | None = None
     context: JsonObject = Field(default_factory=dict)
     constraints: Constraints = Constraints()
-    attachments: list[Attachment] = Field(default_factory=list[Attachment])
+    attachments: list[Attachment] = Field(default_factory=list[Attachment], max_length=20)
     model: Name | None = None
     priority: int = Field(default=0, ge=-100, le=100)
     lane: Lane = Lane.DEFAULT
@@ -85,20 +85,14 @@ class RunOptions(Body):
     metadata: JsonObject = Field(default_factory=dict)
 
     def start(self, goal: str, agent: str | None, data: JsonObject | None = None) -> StartRun:
-        """The engine's request.
-
-        Raises:
-            ServerProblem: Attachments were given.
-        """
-        if self.attachments:
-            problems = [Problem("/attachments", "not part of this version")]
-            raise ServerProblem("attachments_unavailable", "put the material into context instead", problems)
+        """The engine's request."""
         return StartRun(
             goal=goal,
             agent=agent,
             session_id=self.session_id,
             context=self.context,
             data=data,
+            attachments=tuple(each.artifact_id for each in self.attachments),
             limits=self.constraints.limits(),
             deadline=self.constraints.deadline,
             model=self.model,

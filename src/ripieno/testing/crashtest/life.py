@@ -22,9 +22,11 @@ from ripieno.governance.risk import RiskGate
 from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.ports import Clock, Journal, Records
 from ripieno.ports import Model as AnyModel
+from ripieno.store.artifacts import StoredArtifacts
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.store.embedded import EmbeddedStore, open_store
+from ripieno.store.shelves import FolderShelf
 from ripieno.testing.crashtest.attendant import ATTENDANT, Attendant
 from ripieno.testing.crashtest.boundaries import FatalJournal, Places
 from ripieno.testing.crashtest.every_tool import call_every_tool
@@ -89,6 +91,7 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         operating=Operating.on(store.frames),
         definitions=GivenDefinitions([_by_hand(agent) for agent in plan.agents]),
         secrets=secrets,
+        artifacts=StoredArtifacts(store.frames, clock, {"folder": FolderShelf(life.folder / "artifacts")}, "folder"),
         apis=apis_in_memory(clock, secrets),
         budgets=LeasedBudgets(StoredBooks(store.frames), clock),
         model=_model(plan),

@@ -15,11 +15,14 @@ BODY = JSON().with_variant(sa.Text(), "sqlite")
 def upgrade() -> None:
     """Apply."""
     _events()
+    _artifacts()
 
 
 def downgrade() -> None:
     """Take back."""
     for table in ("event_wakes", "event_waiters", "published_events"):
+        op.drop_table(table)
+    for table in ("blob_chunks", "blobs", "artifacts"):
         op.drop_table(table)
 
 
@@ -51,4 +54,43 @@ def _events() -> None:
         sa.Column("tenant", WORD, nullable=False),
         sa.Column("body", BODY, nullable=False),
         sa.PrimaryKeyConstraint("run_id", "key"),
+    )
+
+
+def _artifacts() -> None:
+    op.create_table(
+        "artifacts",
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("media_type", WORD, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("hash", WORD, nullable=False),
+        sa.Column("run_id", WORD),
+        sa.Column("created_by", WORD, nullable=False),
+        sa.Column("created_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("artifacts_page", "artifacts", ["tenant", "id"])
+    op.create_index("artifacts_bytes", "artifacts", ["tenant", "hash"])
+    only = sa.text("run_id IS NOT NULL")
+    op.create_index("artifacts_run", "artifacts", ["run_id"], sqlite_where=only, postgresql_where=only)
+    op.create_table(
+        "blobs",
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("hash", WORD, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("shelf", WORD, nullable=False),
+        sa.Column("place", WORD, nullable=False),
+        sa.Column("touched_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "hash"),
+        sa.UniqueConstraint("place"),
+    )
+    op.create_index("blobs_touched", "blobs", ["touched_at"])
+    op.create_table(
+        "blob_chunks",
+        sa.Column("place", WORD, nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", "n"),
     )
