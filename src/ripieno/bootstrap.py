@@ -209,7 +209,7 @@ def assemble(ports: Ports, options: Options) -> Platform:
     past = Past(ports.history, around, opening, ports.clock)
     direct = DirectCalls(engine, ports.history, ports.check, ports.clock)
     replaying = Replaying(ports.operating.dead_letters, direct, ports.definitions, ports.clock)
-    scheduler = Scheduler(ports.operating.schedules, ports.definitions, ports.clock)
+    scheduler = Scheduler(ports.operating.schedules, ports.definitions, ports.clock, around.admission)
     receiving = Receiving(ports.operating.mailboxes, ports.definitions, ports.dispatch, ports.clock)
     publishing = Publishing(ports.operating.events, ports.clock)
     chores: dict[str, Chore] = {"schedules": scheduler.turn, "mailboxes": post.stir, "events": publishing.turn}

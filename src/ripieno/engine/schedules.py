@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ripieno.domain import ids
 from ripieno.domain.agents import AgentDefinition
-from ripieno.domain.errors import Defect, Invalid, NotFound, Rejected
+from ripieno.domain.errors import AdmissionClosed, Defect, Invalid, NotFound, Rejected
 from ripieno.domain.principals import DEFAULT_TENANT, SYSTEM, Principal
 from ripieno.domain.runs import RunKind
 from ripieno.domain.schedules import (
@@ -18,6 +18,7 @@ from ripieno.domain.schedules import (
     Tick,
     Trigger,
 )
+from ripieno.engine.admission import Admission
 from ripieno.engine.stores import Schedules
 from ripieno.ports import Clock, Definitions
 
@@ -29,8 +30,9 @@ AT_ONCE = 200
 class Scheduler:
     """What the HTTP door and the rounds use."""
 
-    def __init__(self, schedules: Schedules, definitions: Definitions, clock: Clock) -> None:
+    def __init__(self, schedules: Schedules, definitions: Definitions, clock: Clock, admission: Admission) -> None:
         self.rows = schedules
+        self._admission = admission
         self._definitions = definitions
         self._clock = clock
         self._kept: Mapping[str, ScheduleSpec] | None = None
@@ -41,7 +43,10 @@ class Scheduler:
         done = 0
         for schedule in await self.rows.due(AT_ONCE):
             try:
+                await self._admission.admit(schedule.tenant)
                 done += await self._tick(schedule)
+            except AdmissionClosed as closed:  # it stays due until runs have left the queue
+                log.warning("schedule %s must wait", schedule.name, extra={"reason": closed.detail})
             except (Rejected, Defect) as error:  # it stays due, and may not keep the others from ticking
                 log.exception("schedule %s cannot tick", schedule.name, extra={"reason": error.detail})
         return done
@@ -66,9 +71,16 @@ class Scheduler:
         return await self.rows.change(principal, name, change)
 
     async def trigger(self, principal: Principal, name: str, run_id: str | None = None) -> Tick:
-        """Start a run of a schedule now. Raises `NotFound`, and `Invalid` where its agent cannot work."""
+        """Start a run of a schedule now.
+
+        Raises:
+            NotFound: No such schedule, or no such agent.
+            Invalid: Its agent cannot work.
+            AdmissionClosed: Too many runs are queued.
+        """
         schedule = await self.rows.schedule(principal.tenant, name)
         target = target_of(await self._definitions.agent(schedule.agent))
+        await self._admission.admit(principal.tenant)
         trigger = Trigger(run_id or self._clock.new_id(ids.RUN), principal.id)
         return await self.rows.trigger(principal.tenant, name, target, trigger)
 

@@ -28,19 +28,21 @@ async def open_interrupts(records: Records, run: Run, kind: InterruptKind | None
     return found
 
 
-async def the_open_one(services: Services, run: Run, interrupt_id: str | None, kind: InterruptKind) -> Interrupt:
-    """The named interrupt, or the only open one of the run and the runs below it.
+async def the_open_one(services: Services, run: Run, interrupt_id: str | None, *kinds: InterruptKind) -> Interrupt:
+    """The named interrupt, or the only open one of the run and the runs below it, of the first kind that is open.
 
     Raises:
         NotFound: The interrupt is not this run's, nor that of a run below it.
         WhichInterrupt: None is open, or several are.
     """
-    found = await open_interrupts(services.records, run, kind)
+    asked = await open_interrupts(services.records, run)
     if interrupt_id is not None:
-        named = next((interrupt for interrupt in found if interrupt.id == interrupt_id), None)
-        return named or await services.engine.open_interrupt(run.tenant, run.id, interrupt_id, kind)
+        named = next((interrupt for interrupt in asked if interrupt.id == interrupt_id), None)
+        return named or await services.engine.open_interrupt(run.tenant, run.id, interrupt_id, kinds[0])
+    by_kind = ([each for each in asked if each.kind is kind] for kind in kinds)
+    found = next(filter(None, by_kind), asked[:0])
     if len(found) != 1:
-        raise WhichInterrupt(run.id, [interrupt.id for interrupt in found], kind)
+        raise WhichInterrupt(run.id, [interrupt.id for interrupt in found], kinds[0])
     return found[0]
 
 

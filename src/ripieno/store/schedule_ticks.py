@@ -106,13 +106,15 @@ def tick(frame: Frame, schedule: Schedule, waiting: int, target: Target | str) -
 
 
 def trigger(frame: Frame, schedule: Schedule, target: Target, wanted: Trigger) -> Work[Tick]:
-    """Start a run of a schedule that is locked, now; the same again for an id that is there."""
+    """Start a run of a schedule that is locked, now; the same again for an id that is there.
+
+    Its number is 0 where its line has gone from the history since.
+    """
     run = ticks.run_of(schedule, target, frame.now, wanted.run_id)
     if not (yield from frame.start(run)):
-        (row,) = yield from frame.all(KNOWN, id=schedule.id, run_id=run.id)
-        return Tick(
-            schedule.id, row["n"], row.time("at"), TickOutcome.STARTED, row.time("decided_at"), wanted.by, "", run.id
-        )
+        row = yield from frame.one(KNOWN, id=schedule.id, run_id=run.id)
+        n, at, decided_at = (row["n"], row.time("at"), row.time("decided_at")) if row else (0, frame.now, frame.now)
+        return Tick(schedule.id, n, at, TickOutcome.STARTED, decided_at, wanted.by, "", run.id)
     (row,) = yield from frame.all(COUNT, id=schedule.id)
     started = Tick(schedule.id, row["ticks"], frame.now, TickOutcome.STARTED, frame.now, wanted.by, "", run.id)
     yield from _write(frame, started)

@@ -7,10 +7,11 @@ from typing import Any, cast
 import pytest
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
-from ripieno.domain.errors import Invalid
+from ripieno.domain.errors import AdmissionClosed, Invalid
 from ripieno.domain.filters import RunFilter
 from ripieno.domain.principals import DEFAULT_TENANT, Principal
 from ripieno.domain.schedules import NewSchedule, ScheduleSpec, Target, Tick, TickOutcome
+from ripieno.engine.admission import ANY_DEPTH, Admission, Depths
 from ripieno.engine.schedules import Scheduler
 from ripieno.engine.stores import Schedules
 from ripieno.store.dispatch_local import LocalDispatch
@@ -45,8 +46,9 @@ class Bench:
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock, LocalDispatch())
 
-    def scheduler(self) -> Scheduler:
-        return Scheduler(self.store.schedules, self.folder, self.clock)
+    def scheduler(self, depths: Depths = ANY_DEPTH) -> Scheduler:
+        admission = Admission(self.store.records, self.clock, depths)
+        return Scheduler(self.store.schedules, self.folder, self.clock, admission)
 
 
 def scheduled(name: str, every: float = 60) -> AgentDefinition:
@@ -100,8 +102,8 @@ async def test_what_a_process_kept_before_is_not_written_again_when_another_has_
     bench.folder.agents_now = [scheduled("clock")]
     old = bench.scheduler()
     await old.turn()
-    other = Scheduler(bench.store.schedules, Folder([scheduled("bell")]), bench.clock)
-    await other.turn()
+    bench.folder = Folder([scheduled("bell")])
+    await bench.scheduler().turn()
     await old.turn()
     assert (await bench.store.schedules.schedule(DEFAULT_TENANT, "clock")).problem is not None
     assert (await bench.store.schedules.schedule(DEFAULT_TENANT, "bell")).problem is None
@@ -127,3 +129,19 @@ async def test_a_schedule_whose_agent_is_gone_says_so_and_goes_on():
     (line,) = await bench.store.schedules.ticks(DEFAULT_TENANT, "nightly", 10)
     assert line.outcome is TickOutcome.FAILED
     assert line.reason.startswith("no agent 'clerk'")
+
+
+async def test_while_the_queue_is_full_ticks_stay_due_and_nothing_can_be_triggered(caplog: pytest.LogCaptureFixture):
+    bench = Bench()
+    bench.folder.agents_now = [scheduled("a"), scheduled("b")]
+    scheduler = bench.scheduler(Depths(queued=1))
+    await scheduler.turn()
+    bench.clock.advance(60)
+    assert await scheduler.turn() == 1
+    assert "schedule b must wait" in caplog.text
+    with pytest.raises(AdmissionClosed):
+        await scheduler.trigger(Principal("alice", DEFAULT_TENANT), "b")
+    (run,) = await bench.store.records.runs(DEFAULT_TENANT, RunFilter(), 10)
+    await bench.store.journal.cancel(DEFAULT_TENANT, run.id, "alice", "")
+    bench.clock.advance(1)
+    assert await scheduler.turn() == 1

@@ -179,6 +179,24 @@ async def test_somebody_says_what_became_of_a_lost_call(body: Any, answer: Any):
         assert decided["decisions"][0]["answer"] == answer
 
 
+@pytest.mark.parametrize(
+    ("said", "kind", "answer"),
+    [
+        ("retry", "retry", None),
+        ("committed", "committed", None),
+        ({"decision": "committed", "result": {"receipt": 7}}, "committed", {"receipt": 7}),
+    ],
+)
+async def test_the_short_way_to_say_what_became_of_a_lost_call(said: Any, kind: str, answer: Any):
+    async with open_door(works=False) as door:
+        asked = await door.get(await ask(door, InterruptKind.UNKNOWN_EFFECT))
+        here = f"/v1/runs/{asked['run_id']}/answer"
+        for wrong in ("maybe", {"decision": "perhaps"}, 7):
+            assert (await door.post(here, {"answer": wrong}, 422))["errors"][0]["pointer"] == "/answer"
+        decision = (await door.post(here, {"answer": said}))["interrupt"]["decisions"][0]
+        assert (decision["kind"], decision["answer"]) == (kind, answer)
+
+
 async def test_arguments_that_break_the_schema_or_that_others_did_not_see():
     async with counter() as at:
         problem = await at.decide("bob", 422, arguments={"eur": 500})

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 from ripieno.domain.budgets import RunBudget
 from ripieno.domain.entries import Entry, EntryType
 from ripieno.domain.filters import RunFilter
-from ripieno.domain.interrupts import Decision, DecisionKind, Interrupt, InterruptKind
+from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import Run, RunStatus
 from ripieno.engine.core import projection, projection_reading
@@ -97,11 +97,14 @@ async def approve_run(run_id: str, body: ApproveRequest, services: Served, princ
 
 @router.post("/runs/{run_id}/answer", response_model=RunDecided)
 async def answer_run(run_id: str, body: AnswerRequest, services: Served, principal: Caller) -> Response:
-    """Answer the only open question of a run or of the runs below it, or the one that is named."""
+    """Answer the only open question of a run or of the runs below it, or the one that is named.
+
+    Where none is open, the answer is about the only effect of which nobody knows: `committed`, `retry` or `abandon`.
+    """
     run = await services.records.run(principal.tenant, run_id)
-    interrupt = await family.the_open_one(services, run, body.interrupt_id, InterruptKind.QUESTION)
-    decision = Decision(DecisionKind.ANSWER, principal.id, answer=body.answer)
-    return await _decide(services, principal, run, interrupt, decision)
+    kinds = (InterruptKind.QUESTION, InterruptKind.UNKNOWN_EFFECT)
+    interrupt = await family.the_open_one(services, run, body.interrupt_id, *kinds)
+    return await _decide(services, principal, run, interrupt, body.decision(interrupt.kind, principal.id))
 
 
 async def _decide(

@@ -2,13 +2,22 @@
 
 from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ripieno.domain import spelling
 from ripieno.domain.budgets import MOST, OnExceeded
-from ripieno.domain.errors import Problem
+from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.goals import goal_in, goal_key
-from ripieno.domain.interrupts import Decision, DecisionKind
+from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import Lane, Multitask
 from ripieno.engine.api import StartRun
@@ -190,8 +199,22 @@ class ApproveRequest(Body):
 class AnswerRequest(Body):
     """Answer a run's only open question, or the one that is named."""
 
-    answer: Json
+    answer: Json = Field(
+        description="To a question anything that fits it; of an unknown effect `committed`, `retry` or `abandon`, or "
+        "`{decision: committed, result?}`."
+    )
     interrupt_id: Name | None = None
+
+    def decision(self, kind: InterruptKind, by: str) -> Decision:
+        """The same in the words of the domain. Raises `Invalid`."""
+        if kind is not InterruptKind.UNKNOWN_EFFECT:
+            return Decision(DecisionKind.ANSWER, by, answer=self.answer)
+        said: object = self.answer if isinstance(self.answer, dict) else {"decision": self.answer}
+        try:
+            return DecideRequest.model_validate(said).to_decision(by)
+        except ValidationError:
+            words = "say committed, retry or abandon, or {decision: committed, result?}"
+            raise Invalid("the answer does not fit an unknown effect", [Problem("/answer", words)]) from None
 
 
 class DecideRequest(Body):

@@ -201,6 +201,7 @@ class RunAnswer(Shape):
     target: str
     agent: str | None
     status: RunStatus
+    held: bool = Field(description="It was paused; while a call is under way, its status still says `running`.")
     exit_reason: ExitReason | None
     waiting_for: tuple[WaitingFor | WaitingForHalt | WaitingForWorld, ...]
     queued_behind: str | None = Field(description="The run of its session that must end before this one begins.")
@@ -331,6 +332,7 @@ def _standing(run: Run, waiting_for: Sequence[Interrupt], halt: Halt | None) -> 
         "target": run.target,
         "agent": run.target if run.kind in OF_AGENTS else None,
         "status": run.status,
+        "held": run.hold,
         "exit_reason": run.exit_reason,
         "queued_behind": run.after_id,
         "waiting_for": (
