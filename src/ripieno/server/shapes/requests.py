@@ -209,7 +209,7 @@ class AnswerRequest(Body):
         """The same in the words of the domain. Raises `Invalid`."""
         if kind is not InterruptKind.UNKNOWN_EFFECT:
             return Decision(DecisionKind.ANSWER, by, answer=self.answer)
-        said: object = self.answer if isinstance(self.answer, dict) else {"decision": self.answer}
+        said = cast("JsonObject", self.answer) if isinstance(self.answer, dict) else {"decision": self.answer}
         try:
             return DecideRequest.model_validate(said).to_decision(by)
         except ValidationError:
