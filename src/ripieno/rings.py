@@ -22,7 +22,7 @@ from ripieno.models.providers.prices import Price, PriceList
 from ripieno.models.retried import RetriedModel
 from ripieno.ports import Clock, Model, Toolset
 from ripieno.settings import Settings
-from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, ProviderSettings
+from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, OpenAISettings, ProviderSettings
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.builtin.catalogue import builtin_toolsets
@@ -84,7 +84,7 @@ async def provider_of(server: ProviderSettings, silence: float, stack: AsyncExit
         return AnthropicModel(client, key, server.base_url)
     if isinstance(server, OllamaSettings):
         return OllamaModel(client, key, server.base_url)
-    return OpenAIModel(client, key, server.base_url)
+    return OpenAIModel(client, key, server.base_url, server.api if isinstance(server, OpenAISettings) else "chat")
 
 
 def _account(server: BedrockSettings, silence: float) -> Account:

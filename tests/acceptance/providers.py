@@ -16,6 +16,7 @@ from tests.wire.bedrock_server import BedrockServer
 from tests.wire.ollama_server import OllamaServer
 from tests.wire.openai_server import OpenAIServer
 from tests.wire.provider import Provider
+from tests.wire.responses_server import ResponsesServer
 
 KEY = "sk-very-secret-1234"
 HELLO = ModelRequest("", (SystemMessage("Be brief."), UserMessage("hello")), timeout=20)
@@ -35,8 +36,13 @@ def bedrock(client: httpx2.AsyncClient, key: str, url: str) -> Model:  # noqa: A
     return BedrockModel(Account(api_key=key, base_url=url, timeout=20))
 
 
+def responses(client: httpx2.AsyncClient, key: str, url: str) -> Model:
+    return OpenAIModel(client, key, url, "responses")
+
+
 ALL = {
     "openai": Bed(OpenAIModel, OpenAIServer, "openai:gpt-4o-mini"),
+    "responses": Bed(responses, ResponsesServer, "openai:gpt-5.1"),
     "anthropic": Bed(AnthropicModel, AnthropicServer, "anthropic:claude-sonnet-4-6"),
     "bedrock": Bed(bedrock, BedrockServer, "bedrock:us.amazon.nova-lite-v1:0", counts_reasoning=False),
     "ollama": Bed(OllamaModel, OllamaServer, "ollama:llama3.2"),

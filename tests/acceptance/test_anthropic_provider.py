@@ -136,6 +136,21 @@ class TestTheWire:
             {"name": "net__ping", "description": "Ping a host.", "input_schema": PING.input_schema}
         ]
 
+    async def test_a_long_conversation_of_an_agent_is_kept_by_the_provider(self, http: httpx2.AsyncClient):
+        kept = {"type": "ephemeral", "ttl": "5m"}
+        long = (SystemMessage("Be brief. " * 500), UserMessage("hello"))
+        sent = await body(http, replace(HELLO, messages=long, tools=(replace(PING, name="net.dig"), PING)))
+        assert [tool.get("cache_control") for tool in sent["tools"]] == [None, kept]
+        assert sent["system"][-1]["cache_control"] == kept
+        assert sent["messages"][-1]["content"][-1]["cache_control"] == kept
+        wordy = replace(PING, description="Ping a host. " * 400)
+        for request, marks in (
+            (replace(HELLO, messages=long), 0),
+            (replace(HELLO, tools=(PING,)), 0),
+            (replace(HELLO, tools=(wordy,)), 3),
+        ):
+            assert json.dumps(await body(http, request)).count("cache_control") == marks
+
     async def test_a_model_without_a_temperature_is_told_none(self, http: httpx2.AsyncClient):
         sent = await body(http, replace(HELLO, model="anthropic:claude-opus-5-5", temperature=0.2))
         assert "temperature" not in sent

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,6 +16,7 @@ from ripieno.domain.tools import ToolSpec
 from ripieno.models.prompted import PromptedModel
 from ripieno.models.providers.offline import OfflineModel
 from tests.acceptance.providers import ALL, Asker
+from tests.wire.provider import Provider
 from tests.wire.script import fails, says
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
@@ -34,15 +36,26 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture(params=ALL)
-def asker(request: pytest.FixtureRequest, http: httpx2.AsyncClient) -> Asker:
-    return Asker(ALL[request.param], http)
+def wire(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def asker(wire: str, http: httpx2.AsyncClient) -> Asker:
+    return Asker(ALL[wire], http)
 
 
 def asks(*files: Attachment) -> ModelRequest:
     return ModelRequest("", (UserMessage("What is this?", attachments=files),), timeout=20)
 
 
-FORMS = {
+def conversation(server: Provider) -> Any:
+    """The messages, whatever the wire calls them."""
+    body = server.requests[0].body
+    return body["input"] if "input" in body else body["messages"]
+
+
+FORMS: dict[str, list[dict[str, Any] | None]] = {
     "openai": [
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}},
         {
@@ -56,6 +69,19 @@ FORMS = {
             "type": "input_audio",
             "input_audio": {"data": base64.b64encode(SOUND.data or b"").decode(), "format": "wav"},
         },
+    ],
+    "responses": [
+        {
+            "type": "input_image",
+            "detail": "auto",
+            "image_url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}",
+        },
+        {
+            "type": "input_file",
+            "file_data": f"data:application/pdf;base64,{base64.b64encode(PDF.data or b'').decode()}",
+            "filename": "filename.pdf",
+        },
+        None,
     ],
     "anthropic": [
         {
@@ -93,8 +119,10 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("at", "file"), [(0, IMAGE), (1, PDF), (2, SOUND)], ids=["image", "pdf", "sound"])
-async def test_a_file_goes_out_in_the_form_of_the_wire_or_not_at_all(asker: Asker, at: int, file: Attachment):
-    form = FORMS[asker.bed.name.partition(":")[0]][at]
+async def test_a_file_goes_out_in_the_form_of_the_wire_or_not_at_all(
+    asker: Asker, wire: str, at: int, file: Attachment
+):
+    form = FORMS[wire][at]
     async with asker.bed.server([says("a rack")]) as server:
         if form is None:
             with pytest.raises(UnsupportedInput, match=f"{asker.bed.name} takes no .*'{file.name}'"):
@@ -102,7 +130,7 @@ async def test_a_file_goes_out_in_the_form_of_the_wire_or_not_at_all(asker: Aske
             assert server.requests == []
             return
         assert (await asker.reply(server, asks(file))).text == "a rack"
-        blocks = server.requests[0].body["messages"][-1]["content"]
+        blocks = conversation(server)[-1]["content"]
     texts = [block["text"] for block in blocks if "text" in block]
     assert texts == ["What is this?", f"Attached: {file.name}"]
     assert form in blocks
@@ -111,7 +139,7 @@ async def test_a_file_goes_out_in_the_form_of_the_wire_or_not_at_all(asker: Aske
 async def test_a_text_is_told_to_every_model(asker: Asker):
     async with asker.bed.server([says("disks")]) as server:
         await asker.reply(server, asks(TABLE))
-        sent = json.dumps(server.requests[0].body["messages"], ensure_ascii=False)
+        sent = json.dumps(conversation(server), ensure_ascii=False)
     assert r"What is this?\n\nAttached: disks.csv\n\n```\ndisk,full\nsda,ä 23\n\n```" in sent
 
 

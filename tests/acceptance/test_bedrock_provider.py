@@ -1,6 +1,7 @@
 """What is Bedrock's own: its server against AWS's library, credentials, what goes over its wire, its failures."""
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,13 @@ class TestTheWire:
         assert sent["system"] == [{"text": "Be brief."}]
         spec = {"name": "net__ping", "description": "Ping a host.", "inputSchema": {"json": PING.input_schema}}
         assert sent["toolConfig"]["tools"] == [{"toolSpec": spec}]
+
+    @pytest.mark.parametrize(("name", "marks"), [(CLAUDE, 3), (NOVA, 2), ("us.meta.llama3-3-70b-instruct-v1:0", 0)])
+    async def test_a_long_conversation_of_an_agent_is_kept_where_the_model_can(self, name: str, marks: int):
+        long = (SystemMessage("Be brief. " * 500), UserMessage("hello"))
+        request = replace(HELLO, model=f"bedrock:{name}", messages=long, tools=(PING,))
+        assert json.dumps(await body(request)).count("cachePoint") == marks
+        assert "cachePoint" not in json.dumps(await body(replace(request, tools=())))
 
     async def test_a_model_without_a_temperature_is_told_none(self):
         request = replace(HELLO, model="bedrock:global.anthropic.claude-opus-5-5", temperature=0.2)

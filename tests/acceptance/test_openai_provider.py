@@ -169,6 +169,13 @@ class TestTheWire:
             }
         ]
 
+    @pytest.mark.parametrize(("model", "told"), [("gpt-4o", 0.2), ("gpt-5.1", 0.2), ("o4-mini", None), ("gpt-5", None)])
+    async def test_a_model_that_reasons_is_told_no_temperature(
+        self, http: httpx2.AsyncClient, model: str, told: float | None
+    ):
+        sent = await self.body(http, replace(HELLO, model=f"openai:{model}", temperature=0.2))
+        assert sent.get("temperature") == told
+
     async def test_a_conversation_keeps_its_shape(self, http: httpx2.AsyncClient):
         asked = (ToolCall("c1", "net.ping", {"host": "a"}), ToolCall("c2", "net.ping", malformed="{oops"))
         messages = (

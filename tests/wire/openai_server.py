@@ -14,8 +14,8 @@ from tests.wire.script import Seen, Step, breaks, calls, fails, says, thought
 
 __all__ = ["OpenAIServer", "Seen", "Step", "breaks", "calls", "fails", "says"]
 
-_IMAGE = re.compile(r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+$")
-_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
+IMAGE = re.compile(r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+$")
+NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 
 
 class OpenAIServer(Provider):
@@ -39,8 +39,12 @@ class OpenAIServer(Provider):
         if self.key and given != f"Bearer {self.key}":
             said = f"Incorrect API key provided: {given.removeprefix('Bearer ')}."
             return 401, _error(said, "invalid_request_error", "invalid_api_key")
-        problem = wrong(seen.body)
+        problem = self.wrong(seen.body)
         return (400, _error(problem, "invalid_request_error", None)) if problem else None
+
+    def wrong(self, body: dict[str, Any]) -> str:
+        """What is refused in a request; empty when it is fine."""
+        return wrong(body)
 
     def streams(self, seen: Seen) -> bool:
         """As the body says."""
@@ -77,8 +81,8 @@ class OpenAIServer(Provider):
 def wrong(body: dict[str, Any]) -> str:
     """What a real server would refuse in a request; empty when it is fine."""
     names = [tool["function"]["name"] for tool in body.get("tools", ())]
-    if bad := [name for name in names if not _NAME.match(name)]:
-        return f"Invalid 'tools[0].function.name': {bad[0]!r} does not match '{_NAME.pattern}'."
+    if bad := [name for name in names if not NAME.match(name)]:
+        return f"Invalid 'tools[0].function.name': {bad[0]!r} does not match '{NAME.pattern}'."
     waiting: list[str] = []
     for message in body["messages"]:
         if bad := [part["type"] for part in _parts(message) if not _is_part(part)]:
@@ -91,7 +95,7 @@ def wrong(body: dict[str, Any]) -> str:
             return f"An assistant message with 'tool_calls' must be followed by tool messages; missing: {waiting}"
         waiting += [call["id"] for call in message.get("tool_calls") or ()]
     form: dict[str, Any] = body.get("response_format") or {}
-    if form.get("type") == "json_schema" and not _NAME.match(form["json_schema"].get("name", "")):
+    if form.get("type") == "json_schema" and not NAME.match(form["json_schema"].get("name", "")):
         return "Invalid 'response_format.json_schema.name'."
     return "missing tool messages" if waiting else ""
 
@@ -104,7 +108,7 @@ def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:
 def _is_part(part: dict[str, Any]) -> bool:
     """Whether it is text, an image, a sound or a file, each in this API's form."""
     if part["type"] == "image_url":
-        return bool(_IMAGE.match(part["image_url"]["url"]))
+        return bool(IMAGE.match(part["image_url"]["url"]))
     if part["type"] == "input_audio":
         return part["input_audio"]["format"] in {"wav", "mp3"} and bool(part["input_audio"]["data"])
     if part["type"] == "file":

@@ -1,6 +1,7 @@
 """Settings of models and of those who provide them."""
 
 from importlib.util import find_spec
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -53,11 +54,13 @@ class AnthropicSettings(ProviderSettings):
 class OpenAISettings(ProviderSettings):
     """The OpenAI provider, or any server that speaks its chat completions.
 
-    It is used when there is a key, or another server's `base_url`, which may need none.
+    It is used when there is a key, or another server's `base_url`, which may need none. `api` says what is spoken:
+    `chat` is understood nearly everywhere, `responses` is what models need that OpenAI offers there alone.
     """
 
     base_url: str = OPENAI_URL
     model: str = "gpt-4o-mini"
+    api: Literal["chat", "responses"] = "chat"
 
 
 class BedrockSettings(ProviderSettings):

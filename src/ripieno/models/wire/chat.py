@@ -19,6 +19,24 @@ def opened(client: httpx2.AsyncClient, server: Server) -> Exchange:
     return Exchange(server, _Chat(client, server))
 
 
+def provider(client: httpx2.AsyncClient, server: Server) -> OpenAIProvider:
+    """The server, for the wire library."""
+    # A server without keys still gets one: an empty one makes no valid header.
+    key = server.api_key or "none"
+    sdk = AsyncOpenAI(api_key=key, base_url=server.url, http_client=client, max_retries=0)
+    return OpenAIProvider(openai_client=sdk)
+
+
+def reasoned_settings(request: ModelRequest, profile: OpenAIModelProfile) -> ModelSettings:
+    """What a model is told; one that reasons knows no temperature."""
+    settings = basic_settings(request)
+    quiet = profile.get("openai_supports_reasoning_effort_none", False)
+    reasons = profile.get("openai_supports_reasoning", False)
+    if "temperature" in settings and reasons and not (quiet and not profile.get("thinking_enabled_by_default", False)):
+        del settings["temperature"]
+    return settings
+
+
 class _Chat:
     """`exchange.Dialect`."""
 
@@ -30,10 +48,7 @@ class _Chat:
     def __init__(self, client: httpx2.AsyncClient, server: Server) -> None:
         self._official = f".{server.host}".endswith(OFFICIAL)
         self._files = server.provider != "ollama"
-        # A server without keys still gets one: an empty one makes no valid header.
-        key = server.api_key or "none"
-        sdk = AsyncOpenAI(api_key=key, base_url=server.url, http_client=client, max_retries=0)
-        self._provider = OpenAIProvider(openai_client=sdk)
+        self._provider = provider(client, server)
         self._models: dict[str, OpenAIChatModel] = {}
 
     def model(self, name: str) -> OpenAIChatModel:
@@ -52,5 +67,5 @@ class _Chat:
     def takes_format(self, request: ModelRequest, name: str) -> bool:  # noqa: ARG002 - see `about_format`
         return True
 
-    def settings(self, request: ModelRequest, name: str) -> ModelSettings:  # noqa: ARG002
-        return basic_settings(request)
+    def settings(self, request: ModelRequest, name: str) -> ModelSettings:
+        return reasoned_settings(request, self.model(name).profile)

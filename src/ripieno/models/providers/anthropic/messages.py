@@ -2,11 +2,12 @@
 
 import httpx2
 from anthropic import AnthropicError, AsyncAnthropic
-from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.models.anthropic import AnthropicModel, AnthropicModelSettings
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.settings import ModelSettings
 
 from ripieno.domain.messages import ModelRequest
+from ripieno.models.wire import caching
 from ripieno.models.wire.exchange import Exchange, basic_settings
 from ripieno.models.wire.server import Server
 from ripieno.models.wire.strictness import is_closed
@@ -54,7 +55,11 @@ class _Messages:
         return formats and request.output_schema is not None and is_closed(request.output_schema)
 
     def settings(self, request: ModelRequest, name: str) -> ModelSettings:
-        settings = basic_settings(request)
+        settings = AnthropicModelSettings(**basic_settings(request))
+        if caching.pays(request):
+            settings["anthropic_cache_tool_definitions"] = True
+            settings["anthropic_cache_instructions"] = True
+            settings["anthropic_cache_messages"] = True
         refused = self.model(name).profile.get("anthropic_disallows_sampling_settings", False)
         if refused and "temperature" in settings:
             del settings["temperature"]  # newer models refuse it

@@ -13,13 +13,14 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 from botocore.session import Session
-from pydantic_ai.models.bedrock import BedrockConverseModel
+from pydantic_ai.models.bedrock import BedrockConverseModel, BedrockModelSettings
 from pydantic_ai.providers.bedrock import BedrockProvider
 from pydantic_ai.settings import ModelSettings
 
 from ripieno.domain.errors import ModelRefused
 from ripieno.domain.messages import ModelRequest
 from ripieno.models.providers.bedrock.model import REGION, Account
+from ripieno.models.wire import caching
 from ripieno.models.wire.exchange import Exchange, basic_settings
 from ripieno.models.wire.server import Server
 from ripieno.models.wire.strictness import is_closed
@@ -68,7 +69,11 @@ class _Converse:
         return formats and request.output_schema is not None and is_closed(request.output_schema)
 
     def settings(self, request: ModelRequest, name: str) -> ModelSettings:
-        settings = basic_settings(request)
+        settings = BedrockModelSettings(**basic_settings(request))
+        if caching.pays(request):  # the library leaves it out where the model has no cache
+            settings["bedrock_cache_tool_definitions"] = True
+            settings["bedrock_cache_instructions"] = True
+            settings["bedrock_cache_messages"] = True
         del settings["timeout"]  # the library cannot be told; see `lazy` and `Account.timeout`
         profile = self.model(name).profile
         words = ("anthropic_disallows_sampling_settings", "bedrock_disallows_sampling_settings")

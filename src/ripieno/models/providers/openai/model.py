@@ -1,4 +1,6 @@
-"""`ports.Model` on OpenAI's chat completions, for any base URL that speaks them."""
+"""`ports.Model` on OpenAI's chat completions or its Responses API, for any base URL that speaks them."""
+
+from typing import Literal
 
 import httpx2
 
@@ -7,7 +9,9 @@ from ripieno.models.wire.server import Server
 
 
 class OpenAIModel(LazyModel):
-    """`ports.Model` for OpenAI, or for a server with its chat completions."""
+    """`ports.Model` for OpenAI, or for a server with its chat completions, or with its Responses API."""
 
-    def __init__(self, client: httpx2.AsyncClient, api_key: str, base_url: str) -> None:
-        super().__init__("ripieno.models.wire.chat", client, Server("openai", base_url, api_key))
+    def __init__(
+        self, client: httpx2.AsyncClient, api_key: str, base_url: str, api: Literal["chat", "responses"] = "chat"
+    ) -> None:
+        super().__init__(f"ripieno.models.wire.{api}", client, Server("openai", base_url, api_key))
