@@ -26,6 +26,7 @@ from ripieno.engine.performers.models import ModelPerformer
 from ripieno.engine.performers.own_tools import OwnToolPerformer
 from ripieno.engine.performers.people import PeoplePerformer
 from ripieno.engine.performers.permits import Permits
+from ripieno.engine.performers.reading import ReadingPerformer
 from ripieno.engine.performers.spending import Checks, MostUsd, Spending
 from ripieno.engine.performers.tools import ToolPerformer
 from ripieno.engine.performers.undoing import UndoPerformer
@@ -88,6 +89,7 @@ from ripieno.store.schedules import StoredSchedules
 from ripieno.store.secrets import StoredSecrets
 from ripieno.store.workers_local import LocalWorkers
 from ripieno.tools import schemas
+from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.names import select
 from ripieno.tools.openapi.imports import ImportedApis
 from ripieno.tools.openapi.toolset import Means
@@ -194,7 +196,8 @@ def assemble(ports: Ports, options: Options) -> Platform:
     checks = Checks(halting, Spending(ports.budgets, ports.most_usd, people))
     counters = Counters(ports.operating.mailboxes, ports.journal, ports.records, ports.definitions)
     post = PostOffice(counters, ports.clock)
-    own_tools = OwnToolPerformer(people, children, WaitPerformer(post, ports.operating.events, ports.clock))
+    waits = WaitPerformer(post, ports.operating.events, ports.clock)
+    own_tools = OwnToolPerformer(people, children, waits, ReadingPerformer(ports.artifacts, ports.records))
     performers = Performers(
         models=ModelPerformer(ports.model, ports.dispatch, ports.clock, checks),
         tools=ToolPerformer(ports.tools, own_tools, permits, people, ports.clock, checks),
@@ -286,7 +289,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             model=AttachedModel(
                 extras.model or await ringed_models(settings, catalogue, clock, breakers, stack), artifacts
             ),
-            tools=ScrubbedToolset(tools, scrubber.value),
+            tools=BoundedToolset(ScrubbedToolset(tools, scrubber.value), settings.tools.result_bytes, artifacts),
             apis=apis,
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,

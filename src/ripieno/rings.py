@@ -24,7 +24,6 @@ from ripieno.ports import Clock, Model, Toolset
 from ripieno.settings import Settings
 from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, OpenAISettings, ProviderSettings
 from ripieno.tools import schemas
-from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.builtin.catalogue import builtin_toolsets
 from ripieno.tools.egress.guard import guarded_client, prove
 from ripieno.tools.egress.policy import EgressPolicy
@@ -107,7 +106,7 @@ def _opened(secret: SecretStr | None) -> str:
 async def ringed_tools(
     settings: Settings, extra: Mapping[str, Toolset], clock: Clock, stack: AsyncExitStack
 ) -> ToolRegistry:
-    """registry(bounded(timed(validated(toolset)))) for each toolset, so that a slow one delays no other."""
+    """registry(timed(validated(toolset))) for each toolset, so that a slow one delays no other."""
     egress = settings.tools.egress
     policy = EgressPolicy(
         allow_domains=egress.allow_domains,
@@ -122,13 +121,13 @@ async def ringed_tools(
         if name in toolsets or name in RESERVED:
             raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
-    ringed = {name: ringed_toolset(toolset, settings, clock) for name, toolset in toolsets.items()}
+    ringed = {name: ringed_toolset(toolset, clock) for name, toolset in toolsets.items()}
     return ToolRegistry(ringed, [name for name, toolset in toolsets.items() if isinstance(toolset, FunctionToolset)])
 
 
-def ringed_toolset(toolset: Toolset, settings: Settings, clock: Clock) -> Toolset:
-    """bounded(timed(validated(toolset)))."""
-    return BoundedToolset(TimedToolset(ValidatedToolset(toolset, schemas.check), clock), settings.tools.result_bytes)
+def ringed_toolset(toolset: Toolset, clock: Clock) -> Toolset:
+    """timed(validated(toolset))."""
+    return TimedToolset(ValidatedToolset(toolset, schemas.check), clock)
 
 
 def imported_apis(
@@ -140,7 +139,7 @@ def imported_apis(
     stack.push_async_callback(clients.aclose)
 
     def around(toolset: Toolset) -> Toolset:
-        return ringed_toolset(toolset, settings, means.clock)
+        return ringed_toolset(toolset, means.clock)
 
     sources = Sources(clients.fetching, settings.config)
     return ImportedApis(kept, Maker(clients.of, means), sources, [*taken, *RESERVED], around)

@@ -55,6 +55,19 @@ class ArtifactRef:
     size: int
 
 
+def is_text(media_type: str) -> bool:
+    """Whether something of this kind can be read as text."""
+    return media_type.startswith("text/") or media_type.endswith(("json", "xml", "yaml", "csv", "javascript"))
+
+
+def told(ref: ArtifactRef) -> str:
+    """An artifact in the words that a model reads."""
+    about = f"artifact {ref.id}: {ref.name}, {ref.media_type}, {ref.size:,} bytes"
+    if not is_text(ref.media_type):
+        return f"[{about}]"
+    return f"[{about}; read it with artifact.read {{id, offset, length}}, search it with artifact.search {{id, text}}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Blob:
     """Bytes that a tool brought and that are not kept yet."""

@@ -16,6 +16,7 @@ from ripieno.engine.admission import Admission
 from ripieno.engine.core import saga
 from ripieno.engine.core.agent_loop import Job, agent_loop
 from ripieno.engine.core.commands import Program
+from ripieno.engine.core.handles import READING
 from ripieno.engine.core.interrupted import account
 from ripieno.engine.core.patterns.review import Member, TeamJob, review_team
 from ripieno.engine.instructions import render
@@ -80,9 +81,8 @@ class Opening:
             program = _WITHOUT_MODEL[leg.run.kind](leg.run, pinned["data"])
             return program, Workbench(definition, {spec.name: spec for spec in specs}, workspace)
         job = replace(_agent_job(leg.run, definition, pinned, specs), model_seconds=self._around.model_seconds)
-        return agent_loop(job, self._around.check), Workbench(
-            definition, {spec.name: spec for spec in specs}, workspace
-        )
+        bench = Workbench(definition, {spec.name: spec for spec in (*READING, *specs)}, workspace)
+        return agent_loop(job, self._around.check), bench
 
     async def pinned(
         self, new: NewRun, definition: AgentDefinition, before: JsonObject | None, *, edited: bool

@@ -1,23 +1,112 @@
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolStatus
+from ripieno.domain import jsons
+from ripieno.domain.artifacts import ArtifactFilter, Blob, told
+from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
+from ripieno.ports import Artifacts
+from ripieno.testing.fake_clock import FakeClock
+from ripieno.testing.memory_artifacts import MemoryArtifacts
 from ripieno.testing.recording_tools import RecordingTools
 from ripieno.tools.bounded import BoundedToolset, bounded, trimmed
 
 CONTEXT = ToolContext("acme", Path("/workspace"))
+RUN = "run_0192f0c1d2e37a4b8c9d0e1f2a3b4c5d"
+IN_A_RUN = replace(CONTEXT, run_id=RUN, key="g1/turn/1/call/0")
 
 
-async def test_ring_passes_calls_and_lists():
+class Brings:
+    """A toolset whose one tool answers the same each time."""
+
+    def __init__(self, result: ToolResult) -> None:
+        self._result = result
+
+    async def list(self, context: ToolContext) -> Sequence[ToolSpec]:
+        del context
+        return [ToolSpec("t.brings", "", {})]
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolResult:
+        del call, context
+        return self._result
+
+
+@pytest.fixture
+def artifacts() -> MemoryArtifacts:
+    return MemoryArtifacts(FakeClock())
+
+
+async def brought(result: ToolResult, artifacts: Artifacts, context: ToolContext = IN_A_RUN) -> ToolResult:
+    return await BoundedToolset(Brings(result), 500, artifacts).call(ToolCall("1", "t.brings"), context)
+
+
+async def test_ring_passes_calls_and_lists(artifacts: Artifacts):
     tools = RecordingTools({"t.long": "a" * 500 + "b" * 500})
-    ring = BoundedToolset(tools, 300)
+    ring = BoundedToolset(tools, 300, artifacts)
     assert await ring.list(CONTEXT) is await tools.list(CONTEXT)
     result = await ring.call(ToolCall("1", "t.long"), CONTEXT)
     assert (result.truncated, result.total_bytes) == (True, 1000)
     assert len(result.text.encode()) <= 300
+    assert list(await artifacts.page("acme", ArtifactFilter(), 10)) == []
+
+
+async def test_a_long_result_is_kept_whole(artifacts: Artifacts):
+    whole = "".join(f"line {n}\n" for n in range(1000))
+    result = await brought(ToolResult(ToolStatus.OK, whole, data=["x" * 9000]), artifacts)
+    (ref,) = result.artifacts
+    assert (ref.name, ref.media_type, ref.size) == ("t.brings.txt", "text/plain", len(whole))
+    assert await artifacts.read("acme", ref.id) == whole.encode()
+    assert (await artifacts.get("acme", ref.id)).run_id == RUN
+    assert result.text.startswith("line 0\nline 1\n")
+    assert result.text.endswith(f"{told(ref)}")
+    assert result.text.count("left out") == 1
+    assert (len(result.text.encode()) <= 500, result.data, result.truncated) == (True, None, True)
+    again = await brought(ToolResult(ToolStatus.OK, whole), artifacts)
+    assert again.artifacts == result.artifacts
+
+
+async def test_a_value_that_is_too_large_is_kept_where_the_text_is_short(artifacts: Artifacts):
+    result = await brought(ToolResult(ToolStatus.OK, "a list", data=["x" * 9000]), artifacts)
+    (ref,) = result.artifacts
+    assert ref.media_type == "application/json"
+    assert json.loads(await artifacts.read("acme", ref.id)) == ["x" * 9000]
+    assert result.text == f"a list\n{told(ref)}"
+
+
+async def test_files_are_kept_and_never_in_the_journal(artifacts: Artifacts):
+    picture = Blob(b"\x89PNG", "image/png", "cat.png")
+    result = await brought(
+        ToolResult(ToolStatus.OK, "", content=(picture, Blob(b"%PDF", "application/pdf"))), artifacts
+    )
+    assert [(ref.name, ref.media_type) for ref in result.artifacts] == [
+        ("cat.png", "image/png"),
+        ("file-2", "application/pdf"),
+    ]
+    assert result.text.splitlines() == [told(ref) for ref in result.artifacts]
+    assert result.content == ()
+    body = jsons.encode(ToolResult(ToolStatus.OK, "x", content=(picture,)))
+    assert "content" not in body
+    assert "artifacts" not in body
+    assert jsons.decode(ToolResult, jsons.encode(result)) == result
+
+
+async def test_outside_runs_files_are_only_described(artifacts: Artifacts):
+    result = await brought(ToolResult(ToolStatus.OK, "see", content=(Blob(b"abc", "image/png"),)), artifacts, CONTEXT)
+    assert result.text == "see\n[image/png, 3 bytes, not kept outside runs]"
+    assert result.artifacts == ()
+
+
+async def test_what_cannot_be_kept_is_said(caplog: pytest.LogCaptureFixture):
+    small = MemoryArtifacts(FakeClock(), largest=100)
+    result = await brought(ToolResult(ToolStatus.OK, "y" * 1000), small)
+    assert result.text.endswith("[text/plain, 1,000 bytes, which could not be kept]")
+    assert (result.status, result.artifacts) == (ToolStatus.OK, ())
+    assert "could not be kept" in caplog.text
 
 
 def test_short_results_stay_as_they_are():

@@ -38,6 +38,7 @@ from ripieno.engine.core.commands import (
     expect,
     expect_all,
 )
+from ripieno.engine.core.handles import offered
 from ripieno.engine.core.spending import NO_MONEY
 from ripieno.engine.core.tally import Tally
 from ripieno.engine.core.transcript import Transcript
@@ -86,6 +87,7 @@ class _Loop:
         self.most_seen = 0
         self.repairs = 0
         self.effects = {spec.name: spec.effect for spec in job.tools}
+        self.tools = job.tools
 
     def run(self) -> Program:
         self._open()
@@ -121,17 +123,17 @@ class _Loop:
         data = {**(self.job.input.data or {})}
         if self.job.input.context:
             data["context"] = self.job.input.context
-        files = tuple(
-            Attachment(file.media_type, file.name, artifact_id=file.id) for file in self.job.input.attachments
-        )
-        self.talk.add(UserMessage(self.job.input.goal, data or None, files))
+        files = self.job.input.attachments
+        shown = tuple(Attachment(file.media_type, file.name, artifact_id=file.id) for file in files)
+        self.talk.add(UserMessage(self.job.input.goal, data or None, shown))
+        self.tools = offered(self.tools, files)
 
     def _ask(self, turn: int, *, last: bool) -> CallModel:
         definition = self.job.definition
         request = ModelRequest(
             model=self.job.model,
             messages=tuple(self.talk.messages),
-            tools=() if last and turn > 1 else self.job.tools,
+            tools=() if last and turn > 1 else self.tools,
             output_schema=self.schema,
             purpose=self.job.input.purpose,
             temperature=definition.temperature,
@@ -175,6 +177,7 @@ class _Loop:
 
     def _observe(self, outcome: CallEnded) -> None:
         call, result = outcome.call, outcome.result
+        self.tools = offered(self.tools, result.artifacts)
         text = as_told(result)
         same = f"{call.name}\0{jsons.canonical(call.arguments)}\0{call.malformed}\0{text}"
         self.seen[same] = self.seen.get(same, 0) + 1

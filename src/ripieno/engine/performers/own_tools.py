@@ -11,14 +11,16 @@ from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import RunInput, RunStatus
 from ripieno.domain.tools import ToolResult, ToolSpec, ToolStatus
+from ripieno.engine.core import handles
 from ripieno.engine.core.commands import HANDOFF, AwaitChildren, StartChild, child_of
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.people import PeoplePerformer, Question
+from ripieno.engine.performers.reading import ReadingPerformer
 from ripieno.engine.performers.waiting import LONGEST, WaitPerformer
 
-SOURCE = "engine"
-RESERVED = frozenset({"agent", "handoff", "message", "person", "run"})
+SOURCE = handles.SOURCE
+RESERVED = frozenset({"agent", "artifact", "handoff", "message", "person", "run"})
 """Toolset names that are the engine's. A wild card never means them: they must be named, as in `agent.*`."""
 
 MAX_DEPTH = 5
@@ -140,14 +142,17 @@ def handover(agent: AgentDefinition) -> ToolSpec:
 def own_tools(agents: Sequence[AgentDefinition], asking: AgentDefinition) -> list[ToolSpec]:
     """All of them, as the asking agent may call them: it cannot give work to itself."""
     others = [agent for agent in agents if agent.name != asking.name]
-    return [ASK_PERSON, *WAITING, *map(delegation, others), *map(handover, others)]
+    return [ASK_PERSON, *WAITING, *handles.READING, *map(delegation, others), *map(handover, others)]
 
 
 class OwnToolPerformer:
     """Performs them through the journal; all wait without a leg."""
 
-    def __init__(self, people: PeoplePerformer, children: ChildPerformer, waits: WaitPerformer) -> None:
+    def __init__(
+        self, people: PeoplePerformer, children: ChildPerformer, waits: WaitPerformer, reading: ReadingPerformer
+    ) -> None:
         self._people = people
+        self._reading = reading
         self._children = children
         self._waits = waits
 
@@ -161,6 +166,8 @@ class OwnToolPerformer:
             return await self._ask(leg, key, arguments)
         if spec.name in TALK_AND_TIME:
             return await self._waits.perform(leg, key, spec.name, arguments)
+        if spec.name.startswith(handles.PREFIX):
+            return await self._reading.perform(leg, spec.name, arguments)
         if spec.name.startswith(HANDOFF):
             return await self._hand_over(leg, key, spec.name.removeprefix(HANDOFF), arguments)
         return await self._delegate(leg, key, spec.name.removeprefix("agent."), arguments)
