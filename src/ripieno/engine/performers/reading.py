@@ -14,7 +14,6 @@ from ripieno.engine.leg import Leg
 from ripieno.ports import Artifacts, Records
 
 LINES = 200
-LINE_CHARS = 400
 AROUND = 150
 MANY = 200
 
@@ -103,7 +102,7 @@ def _lines(whole: bytes, arguments: JsonObject) -> ToolResult:
     some: list[str] = []
     room = LONGEST_READ
     for line in lines[first - 1 : first - 1 + many]:
-        cut = line[: max(LINE_CHARS, room)] if not some else line
+        cut = line if some else line[:LONGEST_READ]
         room -= len(cut.encode()) + 1
         if some and room < 0:
             break
