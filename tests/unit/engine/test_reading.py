@@ -113,11 +113,10 @@ async def test_what_came_with_the_goal_can_be_read(tmp_path: Path):
         image = await artifacts.put(NewArtifact("default", "a.png", "image/png", "alice"), b"\x89PNG")
         other = await artifacts.put(NewArtifact("default", "b.csv", "text/csv", "bob"), b"secret")
         theirs = await artifacts.put(NewArtifact("other", "c.csv", "text/csv", "eve"), b"secret")
-        read = [
-            (f"artifact.{name}", {"id": one.id})
-            for name, one in (("read", mine), ("read", image), ("read", other), ("read", theirs))
+        wanted: list[tuple[str, dict[str, Any]]] = [
+            *(("artifact.read", {"id": one.id}) for one in (mine, image, other, theirs)),
+            ("artifact.list", {}),
         ]
-        wanted = (*read, ("artifact.list", {}))
         await ended(on, attachments=(mine.id, image.id))
     assert seen[0] == "a,b\n1,2\n\n[bytes 0 to 8 of 8, the end]"
     assert seen[1] == "error: a.png is image/png and cannot be read as text"
