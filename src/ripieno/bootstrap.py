@@ -46,6 +46,7 @@ from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.envelope import EnvelopeCipher
 from ripieno.governance.risk import RiskGate
 from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
+from ripieno.governance.tenancy import Tenants
 from ripieno.keeping import keyring, nobody, open_stored, stored_artifacts
 from ripieno.models.attached import AttachedModel
 from ripieno.models.catalogue import Catalogue
@@ -87,6 +88,7 @@ from ripieno.store.portable.frame import Frames
 from ripieno.store.retention import Retention
 from ripieno.store.schedules import StoredSchedules
 from ripieno.store.secrets import StoredSecrets
+from ripieno.store.tenants import StoredTenants
 from ripieno.store.workers_local import LocalWorkers
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
@@ -106,6 +108,7 @@ class Operating:
     schedules: Schedules
     mailboxes: Mailboxes
     events: Events
+    tenants: Tenants
     retention: Retention | None = None
 
     @classmethod
@@ -118,6 +121,7 @@ class Operating:
             schedules=StoredSchedules(frames),
             mailboxes=StoredMailboxes(frames),
             events=StoredEvents(frames),
+            tenants=StoredTenants(frames),
         )
 
 
@@ -357,6 +361,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         retention=platform.ports.operating.retention,
         definitions=platform.ports.definitions,
         secrets=platform.ports.secrets,
+        tenants=platform.ports.operating.tenants,
         apis=platform.ports.apis,
         artifacts=platform.ports.artifacts,
         budgets=platform.ports.budgets,

@@ -3,9 +3,8 @@
 To put another store under the same suite, add it to STORES.
 """
 
-import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +16,10 @@ from ripieno.domain.effects import Effect, EffectClass, EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import InterruptKind, NewInterrupt
+from ripieno.domain.principals import Principal
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.governance.budgets import Books
+from ripieno.governance.tenancy import Tenants
 from ripieno.ports import Clock, DeadLetters, Dispatch, Halts, History, Journal, Outbox, Records, Replies
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
@@ -28,6 +29,7 @@ from ripieno.store.halts import StoredHalts
 from ripieno.store.outbox import StoredOutbox
 from ripieno.store.postgres.dispatch import ANYTHING
 from ripieno.store.postgres.opening import PostgresStore, open_postgres
+from ripieno.store.tenants import StoredTenants
 from ripieno.testing.fake_clock import FakeClock
 from ripieno.testing.memory_journal import MemoryStore
 from tests.servers import postgres, postgres_database
@@ -132,17 +134,17 @@ class Bed:
             return await self.store.journal.upkeep.reap()
         return await self.journal.recover()
 
+    @property
+    def tenants(self) -> Tenants:
+        """What single tenants are allowed."""
+        if isinstance(self.store, MemoryStore):
+            return self.store.tenants
+        assert isinstance(self.store, EmbeddedStore | PostgresStore)
+        return StoredTenants(self.store.frames)
+
     async def limit(self, tenant: str, max_running: int) -> None:
         """Let a tenant have so many runs under way."""
-        if isinstance(self.store, MemoryStore):
-            self.store.memory.max_running[tenant] = max_running
-            return
-        insert = f"INSERT INTO tenants (id, max_running) VALUES ('{tenant}', {max_running})"  # noqa: S608 - a test's words
-        if isinstance(self.store, PostgresStore):
-            postgres.shared().sql(insert, postgres_database.NAME)
-        else:
-            with closing(sqlite3.connect(self.folder / "ripieno.db")) as connection, connection:
-                connection.execute(insert)
+        await self.tenants.limit(Principal("boss"), tenant, max_running)
 
     async def start(self, **fields: Any) -> str:
         """A queued run."""

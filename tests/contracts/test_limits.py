@@ -6,7 +6,11 @@ import pytest
 
 from ripieno.domain.batches import Append, ClaimTerms
 from ripieno.domain.entries import EntryType, NewEntry
+from ripieno.domain.errors import NotFound
+from ripieno.domain.outbox import AuditFilter
+from ripieno.domain.principals import Principal
 from ripieno.domain.runs import Lane, Run, RunStatus
+from ripieno.domain.tenants import TenantLimit
 from tests.contracts.bed import TENANT, Bed, intent
 
 
@@ -192,3 +196,23 @@ async def test_death_of_a_held_run_counts(bed: Bed):
     assert (row.status, row.deaths) == (RunStatus.PAUSED, 1)
     await bed.journal.resume(TENANT, run.id, "alice")
     assert [each.deaths for each in await claimed(bed, 9)] == [1]
+
+
+async def test_a_tenants_own_limit_is_set_changed_and_taken_away_on_record(bed: Bed):
+    boss = Principal("boss")
+    await bed.tenants.limit(boss, TENANT, 1)
+    await bed.tenants.limit(boss, TENANT, 2)
+    await bed.tenants.limit(boss, "another", 0)
+    assert await bed.tenants.limits() == [TenantLimit(TENANT, 2), TenantLimit("another", 0)]
+    await bed.tenants.unlimit(boss, TENANT)
+    assert await bed.tenants.limits() == [TenantLimit("another", 0)]
+    with pytest.raises(NotFound):
+        await bed.tenants.unlimit(boss, TENANT)
+    rows = await bed.outbox.audits(boss.tenant, AuditFilter(), 10)
+    told = [(row.action, row.target, row.detail) for row in reversed(rows)]
+    assert told == [
+        ("LIMIT_TENANT", TENANT, {"max_running": 1}),
+        ("LIMIT_TENANT", TENANT, {"max_running": 2}),
+        ("LIMIT_TENANT", "another", {"max_running": 0}),
+        ("UNLIMIT_TENANT", TENANT, None),
+    ]

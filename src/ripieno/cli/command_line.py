@@ -28,6 +28,7 @@ from ripieno.cli.commands import (
     serve,
     show,
     talk,
+    tenants,
     tools,
 )
 from ripieno.cli.exits import Exit, Stop
@@ -83,6 +84,7 @@ app.add_typer(dlq.dlq)
 app.add_typer(db.db)
 app.add_typer(schedules.schedules)
 app.add_typer(secrets.secrets)
+app.add_typer(tenants.tenants)
 app.add_typer(budgets.budgets)
 
 

@@ -30,6 +30,7 @@ from ripieno.server.routes import (
     secrets,
     sessions,
     streams,
+    tenants,
     tools,
 )
 from ripieno.server.services import Services
@@ -84,6 +85,7 @@ MODULES = (
     apis,
     artifacts,
     secrets,
+    tenants,
     budgets,
     sessions,
     dead_letters,

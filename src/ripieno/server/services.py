@@ -21,6 +21,7 @@ from ripieno.engine.replaying import Replaying
 from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
 from ripieno.governance.budgets import LeasedBudgets
+from ripieno.governance.tenancy import Tenants
 from ripieno.ports import Artifacts, Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
 from ripieno.store.retention import Retention
 from ripieno.tools.openapi.imports import ImportedApis
@@ -63,6 +64,7 @@ class Services:
     outbox: Outbox
     definitions: Definitions
     secrets: Secrets
+    tenants: Tenants
     apis: ImportedApis
     artifacts: Artifacts
     budgets: LeasedBudgets

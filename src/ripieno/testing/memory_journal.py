@@ -45,6 +45,7 @@ from ripieno.testing.memory_records import MemoryRecords
 from ripieno.testing.memory_replies import MemoryReplies
 from ripieno.testing.memory_schedules import MemorySchedules
 from ripieno.testing.memory_state import WAITING, Draft, Letter, Memory, RunState, copied, spend
+from ripieno.testing.memory_tenants import MemoryTenants
 
 GRACE = timedelta(seconds=5)
 
@@ -64,6 +65,7 @@ class MemoryStore:
         self.halts = MemoryHalts(memory, clock, dispatch)
         self.mailboxes = MemoryMailboxes(memory, clock, dispatch)
         self.events = MemoryEvents(memory, clock, dispatch)
+        self.tenants = MemoryTenants(memory, clock)
         self.schedules = MemorySchedules(memory, self.journal, self.records, clock)
 
 

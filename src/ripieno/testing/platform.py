@@ -45,7 +45,7 @@ def in_memory(
         replies=store.replies,
         history=store.history,
         operating=Operating(
-            store.dead_letters, store.halts, store.outbox, store.schedules, store.mailboxes, store.events
+            store.dead_letters, store.halts, store.outbox, store.schedules, store.mailboxes, store.events, store.tenants
         ),
         definitions=GivenDefinitions(agents),
         secrets=secrets,
