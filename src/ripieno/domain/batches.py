@@ -34,7 +34,8 @@ class Append:
     """What one leg wants to commit at once.
 
     With `intents`, the batch is refused when the run is being cancelled or held. `consumed` are the inbox rows of
-    which the entries are the trace. `reserves` may come without an entry; one that is there already stays as it is.
+    which the entries are the trace, `acknowledged` the messages that the run took from a mailbox. `reserves` may come
+    without an entry; one that is there already stays as it is.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class Append:
     interrupts: tuple[NewInterrupt, ...] = ()
     children: tuple[NewRun, ...] = ()
     consumed: tuple[int, ...] = ()
+    acknowledged: tuple[str, ...] = ()
     reserves: tuple[Reservation, ...] = ()
     settles: tuple[Settlement, ...] = ()
 

@@ -117,6 +117,7 @@ class Leg:
         interrupt: NewInterrupt | None = None,
         child: NewRun | None = None,
         consumed: InboxRow | None = None,
+        acknowledged: str | None = None,
     ) -> None:
         """Commit entries with what belongs to them. Raises `LegLost`, and `IntentRefused` for an intent."""
         batch = Append(
@@ -128,6 +129,7 @@ class Leg:
             interrupts=(interrupt,) if interrupt else (),
             children=(child,) if child else (),
             consumed=(consumed.n,) if consumed else (),
+            acknowledged=(acknowledged,) if acknowledged else (),
             reserves=self._unwritten(intent),
             settles=self._settlements(entries),
         )

@@ -66,7 +66,11 @@ class Schedules(Protocol):
 
 
 class Mailboxes(Protocol):
-    """Boxes of agents and sessions. Each message is delivered once, in order, and kept until somebody takes it."""
+    """Boxes of agents and sessions. Each message is delivered once, in order, and kept until somebody takes it.
+
+    What a run takes is its own when the run's journal acknowledges it (`Append.acknowledged`). What it has not
+    acknowledged when it ends lies in its box again, in its old place.
+    """
 
     async def post(self, new: NewMail) -> Mail:
         """Put a message in its box and wake who waits for it; the same again for an id that is there."""
@@ -77,6 +81,10 @@ class Mailboxes(Protocol):
 
         With `stay` the run then counts as waiting, and is woken when one comes. Raises `LegLost`.
         """
+        ...
+
+    async def taken(self, receiver: Receiver) -> Mail | None:
+        """What a command took already, in this leg or an earlier one."""
         ...
 
     async def unread(self, tenant: str, box: str, limit: int, after: int = 0) -> Sequence[Mail]:

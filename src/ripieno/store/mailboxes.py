@@ -1,7 +1,9 @@
 """Mailboxes in the database: each message goes to one receiver, in order.
 
 A box's row is locked by whoever sends to it or takes from it, so that a receiver either finds a message or is known to
-wait before the message comes. A sender that dies before it has woken anybody is made good for by `stir`.
+wait before the message comes. What a run took is out of its box for good when the run's journal has it: that append
+acknowledges it, and the end of the run puts back what is not acknowledged (`verbs/give_back.py`). A sender that dies
+before it has woken anybody is made good for by `stir`, which also wakes who waits for what was put back.
 """
 
 from collections.abc import Sequence
@@ -16,6 +18,8 @@ from ripieno.store.portable.frame import Frame, Frames, Record, Work
 
 KEPT = timedelta(days=30)
 """How long a message is kept after it was taken."""
+
+INSTANT = timedelta(microseconds=1)
 
 KNOWN = "SELECT * FROM mail WHERE id = :id"
 
@@ -34,7 +38,7 @@ INSERT INTO mail (id, tenant, box, n, sender, from_run, body, reply_to, sent_at)
 VALUES (:id, :tenant, :box, :n, :sender, :from_run, :body, :reply_to, :now) RETURNING *
 """
 
-OWNED = "SELECT id FROM runs WHERE id = :run_id AND epoch = :epoch AND status = 'running' FOR NO KEY UPDATE"
+OWNED = "SELECT updated_at FROM runs WHERE id = :run_id AND epoch = :epoch AND status = 'running' FOR NO KEY UPDATE"
 
 TAKEN = "SELECT * FROM mail WHERE taken_by = :run_id AND taken_key = :key ORDER BY n"
 
@@ -49,6 +53,13 @@ ORDER BY n LIMIT :limit::int
 """
 
 TAKE = "UPDATE mail SET taken_by = :by, taken_key = :key, taken_at = :now WHERE id = :id"
+
+# An end of the run that waits for its lock sees by this that it must look again.
+TOUCH = "UPDATE runs SET updated_at = :now WHERE id = :run_id"
+
+ACKNOWLEDGE = """
+UPDATE mail SET taken_by = :by, taken_key = :key, taken_at = :now, acknowledged_at = :now WHERE id = :id
+"""
 
 STAY = """
 INSERT INTO mail_waiters (run_id, key, box, tenant, since) VALUES (:run_id, :key, :box, :tenant, :now)
@@ -86,7 +97,7 @@ DELETE FROM mail_waiters
 WHERE (SELECT runs.ended_at IS NULL FROM runs WHERE runs.id = mail_waiters.run_id) IS NOT TRUE
 """
 
-FORGET_MAIL = "DELETE FROM mail WHERE taken_at <= :before"
+FORGET_MAIL = "DELETE FROM mail WHERE taken_at <= :before AND acknowledged_at IS NOT NULL"
 
 
 class StoredMailboxes:
@@ -105,6 +116,9 @@ class StoredMailboxes:
         if taken is not None:
             await self._frames.write(_wake, taken.tenant, taken.box)
         return taken
+
+    async def taken(self, receiver: Receiver) -> Mail | None:
+        return await self._frames.read(_taken, receiver)
 
     async def unread(self, tenant: str, box: str, limit: int, after: int = 0) -> Sequence[Mail]:
         return await self._frames.read(_unread, tenant, box, limit, after)
@@ -143,7 +157,8 @@ def _post(frame: Frame, new: NewMail) -> Work[Mail]:
 
 def _take(frame: Frame, receiver: Receiver, boxes: Sequence[str], *, stay: bool) -> Work[Mail | None]:
     run_id, key = receiver.run_id, receiver.key
-    if (yield from frame.one(OWNED, run_id=run_id, epoch=receiver.epoch)) is None:
+    run = yield from frame.one(OWNED, run_id=run_id, epoch=receiver.epoch)
+    if run is None:
         raise LegLost(f"epoch {receiver.epoch} of {run_id} is over")
     if before := (yield from frame.one(TAKEN, run_id=run_id, key=key)):
         return _mail(before)
@@ -152,12 +167,18 @@ def _take(frame: Frame, receiver: Receiver, boxes: Sequence[str], *, stay: bool)
     first = yield from frame.one(FIRST, tenant=receiver.tenant, boxes=list(boxes))
     if first is not None:
         yield from frame.all(TAKE, id=first["id"], by=run_id, key=key, now=frame.now)
+        yield from frame.all(TOUCH, run_id=run_id, now=max(frame.now, run.time("updated_at") + INSTANT))
     if first is not None or not stay:
         yield from frame.all(LEAVE, run_id=run_id, key=key)
         return None if first is None else _mail(first)
     for box in boxes:
         yield from frame.all(STAY, run_id=run_id, key=key, box=box, tenant=receiver.tenant, now=frame.now)
     return None
+
+
+def _taken(frame: Frame, receiver: Receiver) -> Work[Mail | None]:
+    row = yield from frame.one(TAKEN, run_id=receiver.run_id, key=receiver.key)
+    return None if row is None else _mail(row)
 
 
 def _unread(frame: Frame, tenant: str, box: str, limit: int, after: int) -> Work[list[Mail]]:
@@ -172,7 +193,7 @@ def _receive(frame: Frame, place: tuple[str, str], limit: int, by: str, key: str
         return [_mail(row) for row in before]  # the answer to the first time was lost
     rows = yield from frame.all(UNREAD, tenant=tenant, box=box, limit=limit, after=0)
     for row in rows:
-        yield from frame.all(TAKE, id=row["id"], by=by, key=key, now=frame.now)
+        yield from frame.all(ACKNOWLEDGE, id=row["id"], by=by, key=key, now=frame.now)
     return [_mail(row) for row in rows]
 
 
@@ -187,7 +208,7 @@ def _acknowledge(frame: Frame, tenant: str, mail_id: str, by: str, tries: list[d
     if row["taken_by"] is not None:
         raise AlreadyReceived(mail_id, row["taken_by"])
     tries.append(frame.now)
-    yield from frame.all(TAKE, id=mail_id, by=by, key="", now=frame.now)
+    yield from frame.all(ACKNOWLEDGE, id=mail_id, by=by, key="", now=frame.now)
     return _mail(row)
 
 

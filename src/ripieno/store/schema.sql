@@ -266,7 +266,7 @@ CREATE TABLE mail (
 	sent_at BIGINT NOT NULL, 
 	taken_by TEXT, 
 	taken_key TEXT, 
-	taken_at BIGINT, 
+	taken_at BIGINT, acknowledged_at BIGINT, 
 	PRIMARY KEY (id)
 );
 
@@ -275,6 +275,8 @@ CREATE INDEX mail_unread ON mail (tenant, box, n) WHERE taken_at IS NULL;
 CREATE INDEX mail_taken ON mail (taken_by, taken_key) WHERE taken_by IS NOT NULL;
 
 CREATE INDEX mail_old ON mail (taken_at) WHERE taken_at IS NOT NULL;
+
+CREATE INDEX mail_unacknowledged ON mail (taken_by) WHERE taken_at IS NOT NULL AND acknowledged_at IS NULL;
 
 CREATE TABLE mail_waiters (
 	run_id TEXT NOT NULL, 

@@ -97,9 +97,13 @@ mail = Table(
     Column("taken_by", Word),
     Column("taken_key", Word),
     Column("taken_at", Stamp),
+    # When it stood in its receiver's journal, or at once for who receives from outside. Until then it goes back to its
+    # box when its receiver ends.
+    Column("acknowledged_at", Stamp),
 )
 _partial("mail_unread", mail.c.tenant, mail.c.box, mail.c.n, where="taken_at IS NULL")
 _partial("mail_taken", mail.c.taken_by, mail.c.taken_key, where="taken_by IS NOT NULL")
+_partial("mail_unacknowledged", mail.c.taken_by, where="taken_at IS NOT NULL AND acknowledged_at IS NULL")
 _partial("mail_old", mail.c.taken_at, where="taken_at IS NOT NULL")
 
 mail_waiters = Table(

@@ -170,6 +170,8 @@ class MemoryJournal:
             for n in batch.consumed:
                 state = _consume(state, n)
             state = draft.put(spend(state, batch))
+            for mail_id in batch.acknowledged:
+                draft.acknowledge(batch.run_id, mail_id)
             for interrupt in batch.interrupts:
                 _open(draft, state.run, interrupt)
             for child in batch.children:

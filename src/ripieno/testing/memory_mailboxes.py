@@ -9,7 +9,7 @@ from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.mail import Mail, NewMail, Receiver
 from ripieno.domain.runs import TERMINAL, RunStatus
 from ripieno.ports import Clock, Dispatch
-from ripieno.testing.memory_state import WAITING, Draft, Memory, copied
+from ripieno.testing.memory_state import WAITING, Draft, Memory, Posted, copied
 
 
 class MemoryMailboxes:
@@ -19,24 +19,27 @@ class MemoryMailboxes:
         self._memory = memory
         self._clock = clock
         self._dispatch = dispatch
-        self._mail: dict[str, Mail] = {}
-        self._taken: dict[str, tuple[str, str]] = {}
         self._waiters: dict[tuple[str, str], Sequence[str]] = {}
 
+    @property
+    def _posted(self) -> dict[str, Posted]:
+        return self._memory.mail
+
     async def post(self, new: NewMail) -> Mail:
-        if new.id not in self._mail:
-            n = 1 + sum((each.tenant, each.box) == (new.tenant, new.box) for each in self._mail.values())
-            self._mail[new.id] = replace(Mail(**asdict(new)), body=copied(new.body), n=n, sent_at=self._clock.now())
+        if new.id not in self._posted:
+            boxes = [(each.mail.tenant, each.mail.box) for each in self._posted.values()]
+            n = 1 + boxes.count((new.tenant, new.box))
+            sent = replace(Mail(**asdict(new)), body=copied(new.body), n=n, sent_at=self._clock.now())
+            self._posted[new.id] = Posted(sent)
             self._dispatch.publish([Hint(HintKind.PROGRESS, mail.bell(new.tenant, new.box))])
             self._wake(new.tenant, new.box)
-        return self._mail[new.id]
+        return self._posted[new.id].mail
 
     async def take(self, receiver: Receiver, boxes: Sequence[str], *, stay: bool) -> Mail | None:
         Draft(self._memory, self._clock.now()).owned(receiver.run_id, receiver.epoch)
         mine = (receiver.run_id, receiver.key)
-        before = next((self._mail[each] for each, by in self._taken.items() if by == mine), None)
-        if before is not None:
-            return before
+        if before := self._taken(*mine):
+            return before[0]
         found = [each for box in boxes for each in self._in(receiver.tenant, box)]
         if not found:
             if stay:
@@ -45,28 +48,30 @@ class MemoryMailboxes:
                 self._waiters.pop(mine, None)
             return None
         first = min(found, key=lambda each: (each.sent_at, each.n))
-        self._taken[first.id] = mine
+        self._posted[first.id] = Posted(first, mine)
         self._waiters.pop(mine, None)
         self._wake(first.tenant, first.box)
         return first
+
+    async def taken(self, receiver: Receiver) -> Mail | None:
+        return next(iter(self._taken(receiver.run_id, receiver.key)), None)
 
     async def unread(self, tenant: str, box: str, limit: int, after: int = 0) -> Sequence[Mail]:
         return [each for each in self._in(tenant, box) if each.n > after][:limit]
 
     async def receive(self, tenant: str, box: str, limit: int, by: str, key: str) -> Sequence[Mail]:
-        before = [self._mail[each] for each, taker in self._taken.items() if taker == (by, key)]
-        found = before or self._in(tenant, box)[:limit]
-        self._taken.update({each.id: (by, key) for each in found})
+        found = self._taken(by, key) or self._in(tenant, box)[:limit]
+        self._posted.update({each.id: Posted(each, (by, key), acknowledged=True) for each in found})
         return found
 
     async def acknowledge(self, tenant: str, mail_id: str, by: str) -> Mail:
-        found = self._mail.get(mail_id)
-        if found is None or found.tenant != tenant:
+        found = self._posted.get(mail_id)
+        if found is None or found.mail.tenant != tenant:
             raise NotFound("message", mail_id)
-        if mail_id in self._taken:
-            raise AlreadyReceived(mail_id, self._taken[mail_id][0])
-        self._taken[mail_id] = (by, "")
-        return found
+        if found.taken is not None:
+            raise AlreadyReceived(mail_id, found.taken[0])
+        self._posted[mail_id] = Posted(found.mail, (by, ""), acknowledged=True)
+        return found.mail
 
     async def stir(self) -> int:
         runs = self._memory.runs
@@ -77,8 +82,11 @@ class MemoryMailboxes:
         return sum(self._wake(tenant, box) for tenant, box in sorted(wanted))
 
     def _in(self, tenant: str, box: str) -> list[Mail]:
-        found = [each for each in self._mail.values() if (each.tenant, each.box) == (tenant, box)]
-        return sorted((each for each in found if each.id not in self._taken), key=lambda each: each.n)
+        unread = [each.mail for each in self._posted.values() if each.taken is None]
+        return sorted((each for each in unread if (each.tenant, each.box) == (tenant, box)), key=lambda each: each.n)
+
+    def _taken(self, by: str, key: str) -> list[Mail]:
+        return [each.mail for each in self._posted.values() if each.taken == (by, key)]
 
     def _wake(self, tenant: str, box: str) -> int:
         if not self._in(tenant, box):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from ripieno.domain import dead_letters, jsons
+from ripieno.domain import dead_letters, jsons, mail
 from ripieno.domain.batches import Append
 from ripieno.domain.budgets import Reservation
 from ripieno.domain.dead_letters import DeadLetter, Recorded
@@ -20,6 +20,7 @@ from ripieno.domain.errors import JournalMismatch, LegLost, NotFound, RunEnded
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.interrupts import Interrupt, InterruptStatus
 from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.mail import Mail
 from ripieno.domain.outbox import AUDIT, OutboxRow, audit_body
 from ripieno.domain.runs import (
     OVERDUE,
@@ -83,6 +84,15 @@ class RunState:
         return tuple(letter.row for letter in self.letters if letter.state == "unread")
 
 
+@dataclass(frozen=True)
+class Posted:
+    """A message in its box, and who has it: a run with the key of its command, or somebody outside."""
+
+    mail: Mail
+    taken: tuple[str, str] | None = None
+    acknowledged: bool = False
+
+
 @dataclass
 class Memory:
     """All that is committed."""
@@ -91,6 +101,7 @@ class Memory:
     interrupts: dict[str, Interrupt] = field(default_factory=dict[str, Interrupt])
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict[tuple[str, str], Session])
     dead: dict[str, DeadLetter] = field(default_factory=dict[str, DeadLetter])
+    mail: dict[str, Posted] = field(default_factory=dict[str, Posted])
     told: list[OutboxRow] = field(default_factory=list[OutboxRow])
     max_running: dict[str, int] = field(default_factory=dict[str, int])
     """How many runs of a tenant may be under way."""
@@ -107,6 +118,7 @@ class Draft:
         self.interrupts: ChainMap[str, Interrupt] = ChainMap({}, memory.interrupts)
         self.sessions: ChainMap[tuple[str, str], Session] = ChainMap({}, memory.sessions)
         self.dead: ChainMap[str, DeadLetter] = ChainMap({}, memory.dead)
+        self.mail: ChainMap[str, Posted] = ChainMap({}, memory.mail)
         self.hints: list[Hint] = []
         self._memory = memory
         self._told: list[OutboxRow] = []
@@ -117,6 +129,7 @@ class Draft:
         _merge(self.interrupts)
         _merge(self.sessions)
         _merge(self.dead)
+        _merge(self.mail)
         self._memory.told += self._told
 
     def hint(self, run_id: str, *kinds: HintKind) -> None:
@@ -298,6 +311,19 @@ class Draft:
         for letter in dead_letters.left_by(run, result, recorded, state.unread()):
             self.dead.setdefault(letter.id, replace(letter, payload=copied(letter.payload)))
 
+    def acknowledge(self, run_id: str, mail_id: str) -> None:
+        """What a run took from a mailbox stands in its journal."""
+        posted = self.mail.get(mail_id)
+        if posted is not None and posted.taken is not None and posted.taken[0] == run_id:
+            self.mail[mail_id] = replace(posted, acknowledged=True)
+
+    def give_back(self, run: Run) -> None:
+        """Put back into their boxes what a run took and did not write down."""
+        for posted in list(self.mail.values()):
+            if posted.taken is not None and posted.taken[0] == run.id and not posted.acknowledged:
+                self.mail[posted.mail.id] = Posted(posted.mail)
+                self.hint(mail.bell(run.tenant, posted.mail.box), HintKind.PROGRESS)
+
     def _step_out(self, state: RunState) -> RunState:
         """Take a run out of the queue of its session."""
         before, after = self.runs.get(state.run.after_id or ""), self.runs.get(state.next_id or "")
@@ -312,6 +338,7 @@ class Draft:
     def end(self, state: RunState, epoch: int, ending: NewEntry, result: RunResult) -> Entry:
         """Write a run's last entry and do what its end means to others."""
         self.bury(state, result)
+        self.give_back(state.run)
         state = self._step_out(state)
         state, (entry,) = self.write(state, [ending], epoch)
         letters = tuple(

@@ -13,7 +13,7 @@ from ripieno.domain import ids, jsons, mail, published
 from ripieno.domain.entries import EntryType, InboxRow, NewEntry
 from ripieno.domain.errors import Invalid, NotFound, RunEnded
 from ripieno.domain.jsons import JsonObject
-from ripieno.domain.mail import Receiver
+from ripieno.domain.mail import Mail, Receiver
 from ripieno.domain.runs import RunStatus
 from ripieno.domain.tools import ToolResult, ToolStatus
 from ripieno.engine.leg import Blocked, Leg
@@ -88,15 +88,21 @@ class WaitPerformer:
         return await self._nothing(leg, wait)
 
     async def _receive(self, leg: Leg, key: str, arguments: JsonObject) -> ToolResult:
-        """What was sent to this run comes before what was sent to its agent or session."""
+        """What was sent to this run comes before what was sent to its agent or session.
+
+        But what an earlier leg took from a mailbox and could not write down any more comes first.
+        """
+        receiver = Receiver(leg.run.tenant, leg.run.id, leg.run.epoch, key)
+        before = await self._post.boxes.taken(receiver) if f"{key}/wait" in leg.recorded else None
         wait = await self._begin(leg, key, {"for": "message"}, self._ends(arguments))
+        if before is not None:
+            return await _received(leg, wait, before)
         async with leg.reading:
             if row := _found(leg, lambda row: row.topic == mail.ARRIVED):
                 return await _end(leg, wait, {"came": "message", "message": row.body}, row)
-        receiver = Receiver(leg.run.tenant, leg.run.id, leg.run.epoch, key)
         boxes = (mail.agent_box(leg.run.target), mail.session_box(leg.run.session_id))
         if taken := await self._post.boxes.take(receiver, boxes, stay=not self._over(wait)):
-            return await _end(leg, wait, {"came": "message", "message": mail.shown(taken)})
+            return await _received(leg, wait, taken)
         return await self._nothing(leg, wait)
 
     async def _send(self, leg: Leg, key: str, arguments: JsonObject) -> ToolResult:
@@ -154,6 +160,13 @@ def _found(leg: Leg, fits: Fits) -> InboxRow | None:
 
 async def _end(leg: Leg, wait: _Wait, body: JsonObject, consumed: InboxRow | None = None) -> ToolResult:
     await leg.append(NewEntry(f"{wait.key}/end", EntryType.WAIT_ENDED, body), consumed=consumed)
+    return _told(body)
+
+
+async def _received(leg: Leg, wait: _Wait, taken: Mail) -> ToolResult:
+    """Write down what was taken from a mailbox; only then it is out of it for good."""
+    body: JsonObject = {"came": "message", "message": mail.shown(taken)}
+    await leg.append(NewEntry(f"{wait.key}/end", EntryType.WAIT_ENDED, body), acknowledged=taken.id)
     return _told(body)
 
 

@@ -16,10 +16,13 @@ def upgrade() -> None:
     """Apply."""
     _events()
     _artifacts()
+    _mail()
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_index("mail_unacknowledged", "mail")
+    op.drop_column("mail", "acknowledged_at")
     for table in ("event_wakes", "event_waiters", "published_events"):
         op.drop_table(table)
     for table in ("blob_chunks", "blobs", "artifacts"):
@@ -94,3 +97,11 @@ def _artifacts() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("place", "n"),
     )
+
+
+def _mail() -> None:
+    """What was taken before counts as acknowledged: nobody wrote down whether it was."""
+    op.add_column("mail", sa.Column("acknowledged_at", STAMP))
+    op.execute("UPDATE mail SET acknowledged_at = taken_at WHERE taken_at IS NOT NULL")
+    where = sa.text("taken_at IS NOT NULL AND acknowledged_at IS NULL")
+    op.create_index("mail_unacknowledged", "mail", ["taken_by"], sqlite_where=where, postgresql_where=where)

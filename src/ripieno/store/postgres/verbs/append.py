@@ -31,10 +31,11 @@ INTERRUPT = (
     "requested_by text, expires_at timestamptz, terms json, assignees json"
 )
 CHILD = f"parent text, {NEW_RUN}"
+MAIL = "run_id text, id text"
 """Sections of a batch: the columns of each, with types. A section is passed as one array for each column."""
 
 SECTIONS = (RUN, ENTRY, INTENT, CLOSE, CONSUMED)
-MORE_SECTIONS = (INTERRUPT, CHILD)
+MORE_SECTIONS = (INTERRUPT, CHILD, MAIL)
 MONEY_SECTIONS = (spend.RESERVED, spend.SETTLED)
 
 
@@ -131,12 +132,17 @@ announced AS (
   INSERT INTO outbox (tenant, type, run_id, body, at)
   SELECT tenant, 'interrupt.opened', run_id, json_build_object('interrupt_id', id, 'kind', kind), now FROM opened, stamp
 ),
+acknowledged AS (
+  UPDATE mail SET acknowledged_at = stamp.now
+  FROM {_TABLE[MAIL]} JOIN kept ON kept.run_id = given.run_id CROSS JOIN stamp
+  WHERE mail.id = given.id AND mail.taken_by = given.run_id
+),
 new AS (SELECT given.* FROM {_TABLE[CHILD]} JOIN kept ON kept.run_id = given.parent),
 {START_CHILDREN}
 """  # noqa: S608
 
 APPEND = f"{KEPT}, {WRITE} SELECT kept.run_id, stamp.now, ''::text AS child FROM kept, stamp"  # noqa: S608
-"""For batches without interrupts and children: nearly all."""
+"""For batches without interrupts, children and mail: nearly all."""
 
 _ALL_KEPT = """
 SELECT kept.run_id, stamp.now, ''::text AS child FROM kept, stamp
@@ -207,10 +213,11 @@ def statement(numbered: Sequence[tuple[Part, int]], now: datetime | None) -> tup
     ]
     sections, sql = SECTIONS, APPEND
     spends = any(one.batch.reserves or one.batch.settles for one, _ in numbered)
-    if spends or any(one.interrupts or one.children for one, _ in numbered):
+    if spends or any(one.interrupts or one.children or one.batch.acknowledged for one, _ in numbered):
         sections, sql = (*sections, *MORE_SECTIONS), APPEND_MORE
         rows.append([row for one, _ in numbered for row in one.interrupts])
         rows.append([row for one, _ in numbered for row in one.children])
+        rows.append([(one.batch.run_id, mail_id) for one, _ in numbered for mail_id in one.batch.acknowledged])
     if spends:
         sections, sql = (*sections, *MONEY_SECTIONS), APPEND_ALL
         rows.append([row for one, _ in numbered for row in spend.reserved(one.batch)])

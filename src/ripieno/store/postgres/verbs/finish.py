@@ -5,7 +5,7 @@ committed after the statement began and before it had the lock, it would miss th
 and is sent again.
 """
 
-from ripieno.domain import dead_letters, jsons
+from ripieno.domain import dead_letters, jsons, mail
 from ripieno.domain.entries import Entry, EntryType, NewEntry, ending_key
 from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import OVERDUE, ExitReason, RunError, RunResult, RunStatus
@@ -14,6 +14,7 @@ from ripieno.store.postgres.connections import Row
 from ripieno.store.postgres.database import Transaction
 from ripieno.store.postgres.verbs.bury import BURY
 from ripieno.store.postgres.verbs.fenced import ENDED, WAITING
+from ripieno.store.postgres.verbs.give_back import GIVE_BACK
 from ripieno.store.postgres.verbs.spend import SETTLE_REST
 
 CHILD_ENDED = "child.ended"
@@ -70,6 +71,7 @@ lost AS (  -- nobody is left who could say whether these happened
   UPDATE effects SET state = 'unknown' FROM fit WHERE effects.run_id = fit.id AND effects.state = 'intended'
 ),
 {BURY},
+{GIVE_BACK},
 {SETTLE_REST},
 told AS (
   INSERT INTO outbox (tenant, type, run_id, body, at)
@@ -94,7 +96,7 @@ heard AS (
   FROM parent, stamp WHERE runs.id = parent.id
 )
 SELECT mine.id, ended.last_seq, ended.epoch, stamp.now, parent.id AS parent_id, parent.status AS parent_was,
-  parent.wakes, next.id AS next_id, next.begins
+  parent.wakes, next.id AS next_id, next.begins, mine.tenant, (SELECT array_agg(box) FROM boxes) AS boxes
 FROM mine CROSS JOIN stamp LEFT JOIN ended ON true LEFT JOIN parent ON true LEFT JOIN next ON true
 """  # noqa: S608 - constants
 
@@ -151,6 +153,8 @@ def _why(result: RunResult) -> tuple[str, str]:
 
 
 def _hint_others(tx: Transaction, row: Row) -> None:
+    for box in row["boxes"] or ():
+        tx.hint(mail.bell(row["tenant"], box), HintKind.PROGRESS)
     if row["begins"]:
         tx.hint(row["next_id"], HintKind.WORK, HintKind.STATUS)
     if row["wakes"]:

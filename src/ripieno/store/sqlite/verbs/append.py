@@ -34,6 +34,9 @@ INSERT INTO interrupts (
 ) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')
 """
 
+# What is acknowledged does not go back to its box when the run ends.
+ACKNOWLEDGE = "UPDATE mail SET acknowledged_at = ? WHERE id = ? AND taken_by = ?"
+
 # A consumed row stays as a mark against doubles; the entry is its trace.
 CONSUME = "UPDATE inbox SET state = 'consumed', body = '{}' WHERE run_id = ? AND n = ? AND state = 'unread'"
 
@@ -66,6 +69,8 @@ def append(tx: Transaction, batch: Append) -> list[Entry]:
         _close(tx, run_id, close)
     for n in batch.consumed:
         _consume(tx, run_id, n)
+    for mail_id in batch.acknowledged:
+        tx.run(ACKNOWLEDGE, (tx.micros, mail_id, run_id))
     spend.book(tx, tenant, batch)
     _reach_out(tx, tenant, batch)
     tx.hint(run_id, HintKind.PROGRESS)

@@ -8,7 +8,7 @@ from ripieno.domain.hints import HintKind
 from ripieno.domain.runs import OVERDUE, TERMINAL, ExitReason, RunError, RunResult, RunStatus
 from ripieno.store.bodies import dump
 from ripieno.store.sqlite.transaction import Transaction
-from ripieno.store.sqlite.verbs import append, bury, fenced, send, spend
+from ripieno.store.sqlite.verbs import append, bury, fenced, give_back, send, spend
 
 CHILD_ENDED = "child.ended"
 
@@ -70,6 +70,7 @@ def end(tx: Transaction, run: Row, epoch: int, ending: NewEntry, result: RunResu
     tx.run(END, values)
     for statement in (VOID_INTERRUPTS, DROP_UNREAD, LOSE_INTENTS, spend.SETTLE_REST):
         tx.run(statement, (run_id,))
+    give_back.give_back(tx, run["tenant"], run_id)
     _step_out(tx, run)
     told = {"status": result.status, "exit_reason": result.exit_reason}
     tx.tell(run["tenant"], "run.ended", run_id, told)
