@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ripieno.domain.agents import AgentDefinition, DefinitionProblem
 from ripieno.domain.artifacts import Artifact, ArtifactFilter, NewArtifact
-from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, LateOutcome, Park, Pumped, Standing
 from ripieno.domain.dead_letters import DeadLetter, DeadLetterFilter, Replay
 from ripieno.domain.effects import Effect
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
@@ -200,6 +200,13 @@ class Journal(Protocol):
         Raises:
             LegLost: Another epoch has begun.
             IntentRefused: The batch holds intents and the run is being cancelled or is held.
+        """
+        ...
+
+    async def late(self, outcome: LateOutcome) -> bool:
+        """Settle an effect whose leg has lost its run, whatever the epoch, and send `effect.late` to a run that lives.
+
+        False, and nothing changed, where somebody has settled it already; one that said something else is audited.
         """
         ...
 

@@ -22,11 +22,21 @@ class EffectIntent:
 
 @dataclass(frozen=True, slots=True)
 class EffectClose:
-    """Closes (run, key, attempt) in the ledger."""
+    """Closes (run, key, attempt) in the ledger; one that is closed stays as it is."""
 
     key: str
     attempt: int
     state: EffectState
+
+
+@dataclass(frozen=True, slots=True)
+class LateOutcome:
+    """How an attempt ended whose leg has lost its run: the close, and the result as the leg would have recorded it."""
+
+    tenant: str
+    run_id: str
+    close: EffectClose
+    result: JsonObject
 
 
 @dataclass(frozen=True, slots=True)

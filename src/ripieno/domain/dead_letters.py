@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ripieno.domain import jsons
-from ripieno.domain.effects import Effect, EffectState
+from ripieno.domain.effects import LATE, OPEN, Effect, EffectState
 from ripieno.domain.entries import InboxRow
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunKind, RunResult, RunStatus
@@ -25,7 +25,7 @@ no usable answer or was refused by policy did what it was asked to do, and a can
 TAKEN_UP = frozenset({"run", "effect"})
 """Kinds of dead letters of a run that its retry deals with: it does again what failed, and messages it never had."""
 
-OWN_TOPICS = frozenset({"child.ended", "interrupt.decided", "effect.late"})
+OWN_TOPICS = frozenset({"child.ended", "interrupt.decided", LATE})
 """Messages of the engine to itself: about these nobody was promised anything."""
 
 NOBODY_SAW = "this call was begun, and nobody saw how it ended"
@@ -143,7 +143,7 @@ def left_by(run: Run, result: RunResult, recorded: Sequence[Recorded], unread: S
 
 def _undone(effect: Effect, recorded: Sequence[Recorded], *, failed: bool) -> bool:
     """Nobody knows whether it happened; or it failed, the run failed, and the same call did not work later either."""
-    if effect.state in {EffectState.INTENDED, EffectState.UNKNOWN}:
+    if effect.state in OPEN:
         return True
     if effect.state is not EffectState.FAILED or not failed:
         return False

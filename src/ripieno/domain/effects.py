@@ -35,6 +35,13 @@ class EffectState(StrEnum):
     SIMULATED = "simulated"
 
 
+OPEN = frozenset({EffectState.INTENDED, EffectState.UNKNOWN})
+"""Nobody has said how it ended."""
+
+LATE = "effect.late"
+"""The topic under which a run is told how an attempt of a lost leg ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """One row of the ledger. Attempts of a call share `key` and `idempotency_key` and differ in `attempt`."""

@@ -9,6 +9,9 @@ AUDIT = "audit"
 """The type of rows that say who did what to the platform."""
 
 CANCEL_RUN, PAUSE_RUN, RESUME_RUN = "CANCEL_RUN", "PAUSE_RUN", "RESUME_RUN"
+IGNORE_OUTCOME = "IGNORE_OUTCOME"
+"""What the audit calls it when an outcome comes too late to count, and says something else than what counts."""
+
 RETRY_RUN, ROLLBACK_RUN = "RETRY_RUN", "ROLLBACK_RUN"
 """What the audit calls what is done to runs."""
 

@@ -1,20 +1,24 @@
 """One worker's turn at one run: what the journal holds, and the only way to add to it."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, Standing
+from ripieno.domain.batches import Append, Claimed, EffectClose, EffectIntent, LateOutcome, Standing
 from ripieno.domain.budgets import Amount, Budget, Raise, Reservation, RunBudget, Settlement, Shortage
-from ripieno.domain.effects import Effect
+from ripieno.domain.effects import LATE, Effect
 from ripieno.domain.entries import EntryType, InboxRow, NewEntry
+from ripieno.domain.errors import StoreBusy
 from ripieno.domain.interrupts import Interrupt, InterruptStatus, NewInterrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import NewRun, Run, RunStatus
 from ripieno.engine.core import standing
 from ripieno.ports import Journal
+
+log = logging.getLogger(__name__)
 
 
 class Blocked(Exception):
@@ -94,6 +98,8 @@ class Leg:
         """Set when the leg is to let go of its run."""
         self.cancelled = False
         """Set when the run is to end because somebody cancelled it."""
+        self.lost = False
+        """Set when somebody else has the run, or will have it."""
         self.stepped = False
         """Set when the leg has committed more than intents."""
         self.effects_in_flight = 0
@@ -149,6 +155,21 @@ class Leg:
             interrupt_id: str = self.recorded[key].body["interrupt_id"]
             known = self.interrupts[key] = await self._journal.withdraw(self.run.tenant, interrupt_id)
         return known
+
+    async def told_late(self, close: EffectClose, result: JsonObject) -> None:
+        """Say how an attempt ended though the run is lost: the ledger takes it, and whoever has the run is told."""
+        try:
+            settled = await self._journal.late(LateOutcome(self.run.tenant, self.run.id, close, result))
+        except StoreBusy as error:
+            log.warning("a late outcome is lost", extra={"run_id": self.run.id, "reason": error.detail})
+        else:
+            fate = "counts" if settled else "changes nothing"
+            log.warning("a late outcome %s", fate, extra={"run_id": self.run.id, "key": close.key})
+
+    def late(self, effect: Effect) -> InboxRow | None:
+        """What the inbox tells of an attempt that a lost leg had begun."""
+        told = (row for row in self.inbox if row.topic == LATE and row.body["key"] == effect.key)
+        return next((row for row in told if row.body["attempt"] == effect.attempt), None)
 
     # -- budgets -------------------------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ class _Turn:
     def end(self, why: _Stop) -> None:
         self.leg.stopping = True
         self.leg.cancelled = self.leg.cancelled or why is _Stop.CANCEL
+        self.leg.lost = self.leg.lost or why is _Stop.LOST
         if self.stop is None and self.task is not None:
             self.stop = why
             # A task that is cancelled before its first step never takes it, and so would never let its run go.

@@ -14,8 +14,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ripieno.domain import deciding, interrupt_rows
-from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, EffectClose, Park, Pumped, Standing
-from ripieno.domain.effects import Effect, EffectState
+from ripieno.domain.batches import (
+    ANY_RUN,
+    Append,
+    Claimed,
+    ClaimTerms,
+    EffectClose,
+    LateOutcome,
+    Park,
+    Pumped,
+    Standing,
+)
+from ripieno.domain.effects import OPEN, Effect, EffectState
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import (
     IntentRefused,
@@ -33,7 +43,7 @@ from ripieno.domain.runs import TERMINAL, NewRun, Run, RunResult, RunStatus
 from ripieno.ports import Clock, Dispatch
 from ripieno.store.portable import multitask
 from ripieno.store.rotation import Wish
-from ripieno.testing import memory_claim, memory_multitask
+from ripieno.testing import memory_claim, memory_late, memory_multitask
 from ripieno.testing.memory_books import MemoryBooks
 from ripieno.testing.memory_dead_letters import MemoryDeadLetters
 from ripieno.testing.memory_events import MemoryEvents
@@ -179,6 +189,10 @@ class MemoryJournal:
             draft.hint(batch.run_id, HintKind.PROGRESS)
             return written
 
+    async def late(self, outcome: LateOutcome) -> bool:
+        async with self._transaction() as draft:
+            return memory_late.settle(draft, outcome)
+
     def standing(self, run_id: str, epoch: int) -> Standing:
         state = self._memory.runs.get(run_id)
         held = state is not None and state.run.epoch == epoch and state.run.status is RunStatus.RUNNING
@@ -277,7 +291,8 @@ def _settle(state: RunState, close: EffectClose, now: datetime) -> RunState:
     effects = list(state.effects)
     for index, effect in enumerate(effects):
         if (effect.key, effect.attempt) == (close.key, close.attempt):
-            effects[index] = replace(effect, state=close.state, closed_at=now)
+            if effect.state in OPEN:
+                effects[index] = replace(effect, state=close.state, closed_at=now)
             return replace(state, effects=tuple(effects))
     raise JournalMismatch(f"{state.run.id} has no effect {close.key} attempt {close.attempt}")
 

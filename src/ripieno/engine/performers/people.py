@@ -88,6 +88,15 @@ class PeoplePerformer:
             key = f"{key}/again"
         return None
 
+    async def settle(self, leg: Leg, key: str) -> None:
+        """Ask nobody any more under this key, because it is known. What somebody said meanwhile is put on record."""
+        while key in leg.recorded:
+            asked = await self._withdraw(leg, key)
+            if f"{key}/decision" not in leg.recorded and (row := leg.received(DECIDED, "interrupt_id", asked.id)):
+                body = {"interrupt_id": asked.id, "decision": row.body["decision"]}
+                await leg.append(NewEntry(f"{key}/decision", EntryType.INTERRUPT_DECIDED, body), consumed=row)
+            key = f"{key}/again"
+
     async def _withdraw(self, leg: Leg, key: str) -> Interrupt:
         """Take a question back where nobody has answered it; whoever follows the run sees that."""
         asked = await leg.withdraw(key)

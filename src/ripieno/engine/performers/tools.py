@@ -5,13 +5,15 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ripieno.domain import ids, jsons
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.batches import EffectClose, Standing
 from ripieno.domain.budgets import Amount
 from ripieno.domain.effects import Effect, EffectClass, EffectState
-from ripieno.domain.entries import Entry, EntryType, NewEntry
+from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry
+from ripieno.domain.errors import LegLost
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.tools import UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
@@ -125,6 +127,8 @@ class ToolPerformer:
         """Intent first, then the act; what nobody saw end is repeated only if its class allows."""
         before = leg.attempts(act.planned.key)
         asked = bool(before) and before[-1].attempt in act.given.attempts  # then it is known how that attempt ended
+        if before and not asked and (told := leg.late(before[-1])):
+            return await self._take_late(leg, act, before[-1], told)
         if before and not asked and before[-1].effect is not EffectClass.IDEMPOTENT:
             ended = await self._find_out(leg, bench, act, before[-1])
             if ended is not None:
@@ -143,7 +147,7 @@ class ToolPerformer:
                 result = await self._ask(leg, act, result)
             again = result.status in UNSEEN and act.attempt - len(act.given.attempts) < MAX_ATTEMPTS
             if not again:
-                return await self._close(leg, act, result, ms)
+                return await self._close_or_tell(leg, act, result, ms)
         finally:
             leg.effects_in_flight -= 1
         return await self._act_once(leg, bench, act)
@@ -189,11 +193,26 @@ class ToolPerformer:
     async def _what_happened(self, leg: Leg, act: _Act, last: Effect) -> Decision:
         """Ask a person about an attempt that may or may not have reached the world."""
         unknown = EffectClose(last.key, last.attempt, EffectState.UNKNOWN)
-        return await self._people.ask(leg, f"{last.key}/unknown/{last.attempt}", _lost(act, last), unknown)
+        return await self._people.ask(leg, _in_doubt(last), _lost(act, last), unknown)
 
     async def _close(self, leg: Leg, act: _Act, result: ToolResult, ms: float) -> CallEnded:
-        state = CLOSED_AS.get(result.status, EffectState.FAILED)
-        return await self._record(leg, act, result, ms=ms, close=EffectClose(act.planned.key, act.attempt, state))
+        return await self._record(leg, act, result, ms=ms, close=_closing(act, result))
+
+    async def _close_or_tell(self, leg: Leg, act: _Act, result: ToolResult, ms: float) -> CallEnded:
+        """Record the outcome; where the run was lost during the call, tell whoever has it now."""
+        try:
+            return await self._close(leg, act, result, ms)
+        except (LegLost, asyncio.CancelledError) as error:
+            if result.status not in UNSEEN and (leg.lost or isinstance(error, LegLost)):
+                await leg.told_late(_closing(act, result), jsons.encode(result))
+            raise
+
+    async def _take_late(self, leg: Leg, act: _Act, last: Effect, told: InboxRow) -> CallEnded:
+        """The outcome of an attempt of a lost leg: it has told what it saw, so nobody else need be asked."""
+        await self._people.settle(leg, _in_doubt(last))
+        close = EffectClose(last.key, last.attempt, EffectState(told.body["state"]))
+        result = jsons.decode(ToolResult, told.body["result"])
+        return await self._record(leg, replace(act, attempt=last.attempt), result, close=close, consumed=told)
 
     async def _intend(self, leg: Leg, act: _Act, superseded: EffectClose | None) -> None:
         key = act.planned.key
@@ -268,9 +287,8 @@ class ToolPerformer:
         spec = ToolSpec(planned.call.name, "", {}, effect=EffectClass.READ)
         return await self._record(leg, _Act(planned, spec, planned.call.arguments), result)
 
-    async def _record(
-        self, leg: Leg, act: _Act, result: ToolResult, *, ms: float = 0.0, close: EffectClose | None = None
-    ) -> CallEnded:
+    async def _record(self, leg: Leg, act: _Act, result: ToolResult, *, ms: float = 0.0, **belongs: Any) -> CallEnded:
+        """Write down how a call ended; `belongs` is what `Leg.append` commits with it."""
         planned, call = act.planned, replace(act.planned.call, arguments=act.arguments)
         body = {
             "call": jsons.encode(call),
@@ -281,12 +299,21 @@ class ToolPerformer:
             "evidence_id": planned.evidence_id,
         }
         leg.spent(planned.key, _used(act, result, ms))
-        await leg.append(NewEntry(planned.key, EntryType.TOOL_RETURNED, body), close=close)
+        await leg.append(NewEntry(planned.key, EntryType.TOOL_RETURNED, body), **belongs)
         return CallEnded(call, result, planned.evidence_id, ms)
 
 
 def _named(leg: Leg, act: _Act) -> str:
     return act.planned.idempotency_key or ids.idempotency_key(leg.run.id, act.planned.key)
+
+
+def _closing(act: _Act, result: ToolResult) -> EffectClose:
+    return EffectClose(act.planned.key, act.attempt, CLOSED_AS.get(result.status, EffectState.FAILED))
+
+
+def _in_doubt(last: Effect) -> str:
+    """The key under which a person is asked about an attempt that nobody saw end."""
+    return f"{last.key}/unknown/{last.attempt}"
 
 
 def _used(act: _Act, result: ToolResult, ms: float) -> Amount:

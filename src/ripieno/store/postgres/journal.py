@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ripieno.domain import ids
-from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, LateOutcome, Park, Pumped, Standing
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.errors import LegLost
 from ripieno.domain.interrupts import Decision, Interrupt
@@ -13,7 +13,7 @@ from ripieno.domain.jsons import JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.ports import Clock
-from ripieno.store.portable import interrupts, multitask
+from ripieno.store.portable import interrupts, late, multitask
 from ripieno.store.postgres import lease
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.frames import PostgresFrames
@@ -117,6 +117,9 @@ class PostgresJournal:
         if acts:
             self._check_lease(batch.run_id, batch.epoch)
         return entries
+
+    async def late(self, outcome: LateOutcome) -> bool:
+        return await self._frames.write(late.settle, outcome)
 
     def standing(self, run_id: str, epoch: int) -> Standing:
         if not self._legs.has(run_id, epoch):

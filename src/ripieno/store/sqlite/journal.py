@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, Park, Pumped, Standing
+from ripieno.domain.batches import ANY_RUN, Append, Claimed, ClaimTerms, LateOutcome, Park, Pumped, Standing
 from ripieno.domain.entries import Entry, InboxRow, NewEntry
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
-from ripieno.store.portable import interrupts, multitask
+from ripieno.store.portable import interrupts, late, multitask
 from ripieno.store.portable.frame import Frames
 from ripieno.store.rotation import Wish
 from ripieno.store.sqlite import legs
@@ -80,6 +80,9 @@ class SqliteJournal:
 
     async def append(self, batch: Append) -> Sequence[Entry]:
         return await self._writer.submit(append.append, batch)
+
+    async def late(self, outcome: LateOutcome) -> bool:
+        return await self._frames.write(late.settle, outcome)
 
     def standing(self, run_id: str, epoch: int) -> Standing:
         """There is one process, and so nobody who could take a run from it."""

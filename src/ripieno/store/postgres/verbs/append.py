@@ -109,6 +109,7 @@ closed AS (
   UPDATE effects SET state = closing.state, closed_at = stamp.now
   FROM closing JOIN kept ON kept.run_id = closing.run_id CROSS JOIN stamp
   WHERE effects.run_id = closing.run_id AND effects.key = closing.key AND effects.attempt = closing.attempt
+    AND effects.state IN ('intended', 'unknown')
 ),
 consumed AS (
   UPDATE inbox SET state = 'consumed', body = '{{}}'

@@ -25,7 +25,12 @@ INSERT INTO effects (
 ) VALUES (?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?)
 """
 
-CLOSE_EFFECT = "UPDATE effects SET state = ?, closed_at = ? WHERE run_id = ? AND key = ? AND attempt = ?"
+CLOSE_EFFECT = """
+UPDATE effects SET state = ?, closed_at = ?
+WHERE run_id = ? AND key = ? AND attempt = ? AND state IN ('intended', 'unknown')
+"""
+
+KNOWN_EFFECT = "SELECT 1 FROM effects WHERE run_id = ? AND key = ? AND attempt = ?"
 
 INSERT_INTERRUPT = """
 INSERT INTO interrupts (
@@ -101,7 +106,8 @@ def _intend(tx: Transaction, run_id: str, seq: int, effect: Effect) -> None:
 
 
 def _close(tx: Transaction, run_id: str, close: EffectClose) -> None:
-    if not tx.run(CLOSE_EFFECT, (close.state, tx.micros, run_id, close.key, close.attempt)):
+    which = (run_id, close.key, close.attempt)
+    if not tx.run(CLOSE_EFFECT, (close.state, tx.micros, *which)) and tx.one(KNOWN_EFFECT, which) is None:
         raise JournalMismatch(f"{run_id} has no effect {close.key} attempt {close.attempt}")
 
 
