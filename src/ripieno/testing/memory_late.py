@@ -8,13 +8,13 @@ from ripieno.domain.outbox import IGNORE_OUTCOME
 from ripieno.domain.past import EffectName
 from ripieno.domain.principals import SYSTEM
 from ripieno.domain.runs import TERMINAL
-from ripieno.store.portable.late import ignored, told
+from ripieno.store.late import ignored, told
 from ripieno.testing.memory_dead_letters import discard_effect
 from ripieno.testing.memory_state import Draft
 
 
 def settle(draft: Draft, outcome: LateOutcome) -> bool:
-    """As `store.portable.late.settle`."""
+    """As `store.late.settle`."""
     close, state = outcome.close, draft.runs.get(outcome.run_id)
     if state is None or state.run.tenant != outcome.tenant:
         return False

@@ -13,7 +13,8 @@ from ripieno.domain.jsons import JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.ports import Clock
-from ripieno.store.portable import interrupts, late, multitask
+from ripieno.store import late
+from ripieno.store.portable import interrupts, multitask
 from ripieno.store.postgres import lease
 from ripieno.store.postgres.database import Database, Transaction
 from ripieno.store.postgres.frames import PostgresFrames

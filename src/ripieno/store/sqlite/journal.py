@@ -9,7 +9,8 @@ from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import NewRun, Run, RunResult
-from ripieno.store.portable import interrupts, late, multitask
+from ripieno.store import late
+from ripieno.store.portable import interrupts, multitask
 from ripieno.store.portable.frame import Frames
 from ripieno.store.rotation import Wish
 from ripieno.store.sqlite import legs
