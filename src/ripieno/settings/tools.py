@@ -1,5 +1,8 @@
 """Settings of tools."""
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field
 
 from ripieno.domain.tools import Risk
@@ -18,6 +21,27 @@ class EgressSettings(Section):
     max_bytes: int = Field(default=5_000_000, ge=1024)
 
 
+class SandboxSettings(Section):
+    """How code that nobody trusts is run. `driver` is `auto`, `bubblewrap`, `docker` or `off`.
+
+    All limits are for one call with everything it starts. `memory`, `disk` (the work folder) and `output` are bytes.
+    `image` is what the driver `docker` runs, with `python3` in it. `cgroup` is a control group of version 2 that was
+    delegated to the server. `network` lets code reach what `tools.egress` allows, and only that.
+    """
+
+    driver: Literal["auto", "bubblewrap", "docker", "off"] = "auto"
+    network: bool = False
+    memory: int = Field(default=256 << 20, ge=32 << 20)
+    cpu_seconds: int = Field(default=30, ge=1)
+    seconds: float = Field(default=30.0, gt=0)
+    processes: int = Field(default=64, ge=1)
+    output: int = Field(default=1_000_000, ge=1024)
+    disk: int = Field(default=64 << 20, ge=1 << 20)
+    open_files: int = Field(default=256, ge=32)
+    image: str = "python:3.11-slim"
+    cgroup: Path | None = None
+
+
 class ToolSettings(Section):
     """Limits around every tool.
 
@@ -27,3 +51,4 @@ class ToolSettings(Section):
     result_bytes: int = Field(default=64_000, ge=256)
     ask_from: Risk = Risk.HIGH
     egress: EgressSettings = EgressSettings()
+    sandbox: SandboxSettings = SandboxSettings()
