@@ -37,6 +37,12 @@ from ripieno.tools.openapi.imports import Apis, ImportedApis
 from ripieno.tools.openapi.making import Maker
 from ripieno.tools.openapi.toolset import Means
 from ripieno.tools.registry import ToolRegistry
+from ripieno.tools.sandbox.bubblewrap import BubblewrapSandbox
+from ripieno.tools.sandbox.bubblewrap import Means as BubblewrapMeans
+from ripieno.tools.sandbox.cgroups import ControlGroups
+from ripieno.tools.sandbox.choosing import ChosenSandbox
+from ripieno.tools.sandbox.contract import Limits, Sandbox
+from ripieno.tools.sandbox.toolset import sandbox_toolset
 from ripieno.tools.timed import TimedToolset
 from ripieno.tools.validated import ValidatedToolset
 
@@ -117,12 +123,30 @@ async def ringed_tools(
     client = await stack.enter_async_context(guarded_client(policy))
     await prove(client)
     toolsets: dict[str, Toolset] = {**builtin_toolsets(client, clock), **extra}
+    toolsets.setdefault("sandbox", sandbox_toolset(sandbox_of(settings, clock), sandbox_limits(settings)))
     for name, server in mcp_file.load(settings.config / "mcp_servers.yaml").items():
         if name in toolsets or name in RESERVED:
             raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
     ringed = {name: ringed_toolset(toolset, clock) for name, toolset in toolsets.items()}
     return ToolRegistry(ringed, [name for name, toolset in toolsets.items() if isinstance(toolset, FunctionToolset)])
+
+
+def sandbox_of(settings: Settings, clock: Clock) -> Sandbox:
+    """The sandbox that the settings ask for, the first that is safe where they leave it open."""
+    wanted = settings.tools.sandbox
+    drivers: dict[str, Sandbox] = {}
+    if wanted.driver in {"auto", "bubblewrap"}:
+        groups = ControlGroups(delegated=wanted.cgroup)
+        drivers["bubblewrap"] = BubblewrapSandbox(BubblewrapMeans(clock, groups))
+    return ChosenSandbox(drivers)
+
+
+def sandbox_limits(settings: Settings) -> Limits:
+    """What one call in the sandbox may use."""
+    wanted = settings.tools.sandbox
+    names = ("memory", "cpu_seconds", "seconds", "processes", "output", "disk", "open_files")
+    return Limits(**{name: getattr(wanted, name) for name in names})
 
 
 def ringed_toolset(toolset: Toolset, clock: Clock) -> Toolset:

@@ -23,6 +23,7 @@ from ripieno.cli.commands import (
     retention,
     run,
     runs,
+    sandbox,
     schedules,
     secrets,
     serve,
@@ -85,6 +86,7 @@ app.add_typer(db.db)
 app.add_typer(schedules.schedules)
 app.add_typer(secrets.secrets)
 app.add_typer(tenants.tenants)
+app.add_typer(sandbox.sandbox)
 app.add_typer(budgets.budgets)
 
 

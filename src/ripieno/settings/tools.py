@@ -22,15 +22,13 @@ class EgressSettings(Section):
 
 
 class SandboxSettings(Section):
-    """How code that nobody trusts is run. `driver` is `auto`, `bubblewrap`, `docker` or `off`.
+    """How code that nobody trusts is run. `driver` is `auto`, `bubblewrap` or `off`.
 
     All limits are for one call with everything it starts. `memory`, `disk` (the work folder) and `output` are bytes.
-    `image` is what the driver `docker` runs, with `python3` in it. `cgroup` is a control group of version 2 that was
-    delegated to the server. `network` lets code reach what `tools.egress` allows, and only that.
+    `cgroup` is a control group of version 2 that was delegated to the server.
     """
 
-    driver: Literal["auto", "bubblewrap", "docker", "off"] = "auto"
-    network: bool = False
+    driver: Literal["auto", "bubblewrap", "off"] = "auto"
     memory: int = Field(default=256 << 20, ge=32 << 20)
     cpu_seconds: int = Field(default=30, ge=1)
     seconds: float = Field(default=30.0, gt=0)
@@ -38,7 +36,6 @@ class SandboxSettings(Section):
     output: int = Field(default=1_000_000, ge=1024)
     disk: int = Field(default=64 << 20, ge=1 << 20)
     open_files: int = Field(default=256, ge=32)
-    image: str = "python:3.11-slim"
     cgroup: Path | None = None
 
 

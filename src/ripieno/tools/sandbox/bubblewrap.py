@@ -4,8 +4,6 @@ Nothing of this machine is there but `/usr` and a few files of `/etc`, for readi
 a fixed size; files come in and go out as packets, so that no link or name in it ever means anything out here.
 """
 
-import asyncio
-import contextlib
 import json
 import os
 import shutil
@@ -38,6 +36,14 @@ _ENVIRONMENT = {
 _PROBE = Limits(seconds=20.0, memory=128 << 20, processes=8, disk=1 << 20)
 
 
+def python_below_usr() -> str | None:
+    """A Python that a job can see."""
+    own = str(Path(sys.executable).resolve())
+    if own.startswith("/usr/"):
+        return own
+    return shutil.which("python3", path="/usr/local/bin:/usr/bin")
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What the driver works with."""
@@ -46,7 +52,7 @@ class Means:
     groups: ControlGroups = field(default_factory=ControlGroups)
     users: Users = field(default_factory=Users)
     program: str | None = field(default_factory=lambda: shutil.which("bwrap"))
-    python: str | None = field(default_factory=lambda: python_below_usr())
+    python: str | None = field(default_factory=python_below_usr)
 
 
 class BubblewrapSandbox:
@@ -244,14 +250,6 @@ def proxy_variables() -> dict[str, str]:
     url = f"http://127.0.0.1:{PROXY_PORT}"
     names = ("http_proxy", "https_proxy", "all_proxy")
     return {spelt: url for name in names for spelt in (name, name.upper())} | {"NO_PROXY": "", "no_proxy": ""}
-
-
-def python_below_usr() -> str | None:
-    """A Python that a job can see."""
-    own = str(Path(sys.executable).resolve())
-    if own.startswith("/usr/"):
-        return own
-    return shutil.which("python3", path="/usr/local/bin:/usr/bin")
 
 
 def _bridge(proxy: Path | None) -> list[object] | None:

@@ -8,7 +8,7 @@ from ripieno.tools.sandbox.contract import Description, Job, Limits, Outcome, Sa
 
 
 class ChosenSandbox:
-    """The first of several drivers that is safe here. It is looked for at the first job, and again while there is none."""
+    """The first of several drivers that is safe here, looked for at each job until there is one."""
 
     def __init__(self, drivers: Mapping[str, Sandbox]) -> None:
         self._drivers = drivers

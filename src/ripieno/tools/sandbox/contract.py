@@ -61,10 +61,11 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job. `code` is its exit code, 128 and the signal's number where one ended it, None where a limit did.
+    """What came of a job.
 
-    `files` are those in the work folder that are new or changed, `left_out` names those that are not among them, and
-    why. Nothing of a job that a limit ended comes out but what it wrote to its outputs.
+    `code` is its exit code, 128 and the signal's number where one ended it, None where a limit did. `files` are those
+    in the work folder that are new or changed, `left_out` names those that are not among them, and why. Nothing of a
+    job that a limit ended comes out but what it wrote to its outputs.
     """
 
     ending: Ending
@@ -104,7 +105,7 @@ class Sandbox(Protocol):
     ) -> AbstractAsyncContextManager[Sequence[str]]:
         """A command line that runs another one inside, for whoever starts programs and speaks with them over pipes.
 
-        It gets the environment that the starter gives, and sees the folders `readable`. What is left of it ends with the block. Of the limits, those of
-        time, output and processor time do not apply. Raises `SandboxRefused`.
+        It gets the environment that the starter gives, and sees the folders `readable`. What is left of it ends with
+        the block. Of the limits, those of time, output and processor time do not apply. Raises `SandboxRefused`.
         """
         ...

@@ -6,6 +6,7 @@ keyrings, eBPF, io_uring. Calls of another architecture, by which numbers would 
 
 import platform
 import struct
+from collections.abc import Mapping
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in `struct seccomp_data`; both machines are little endian
@@ -48,16 +49,19 @@ _ARM64 = {
 }  # fmt: skip
 _CLONE3 = 435
 
-_MACHINES = {
+MACHINES = {
     "x86_64": (0xC000003E, 56, _AMD64),
     "aarch64": (0xC00000B7, 220, _ARM64),
 }
 """For each machine: how the kernel calls it, the number of `clone`, and those of what is refused."""
 
+COMMON: Mapping[str, int] = _COMMON
+"""What is refused on all of them."""
+
 
 def program(machine: str | None = None) -> bytes | None:
     """The filter for a machine (`uname -m`; this one's when left out); None when there is none for it."""
-    known = _MACHINES.get(machine or platform.machine())
+    known = MACHINES.get(machine or platform.machine())
     if known is None:
         return None
     architecture, clone, refused = known

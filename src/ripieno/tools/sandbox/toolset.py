@@ -49,7 +49,10 @@ class _Running:
 
         @tool(effect=effect, risk=risk, timeout=seconds, keywords=("run python", "execute code", "compute", "script"))
         async def run_python(
-            code: str, context: ToolContext, files: list[str] | None = None, timeout: float | None = None
+            code: str,
+            context: ToolContext,
+            files: list[str] | None = None,
+            timeout: float | None = None,  # noqa: ASYNC109 - the sandbox's, which ends more than this task
         ) -> ToolResult:
             """Run a Python program in a sandbox and return what it prints; files that it writes come back.
 
@@ -64,7 +67,10 @@ class _Running:
 
         @tool(effect=effect, risk=risk, timeout=seconds, keywords=("run shell", "command line", "bash", "execute"))
         async def run_shell(
-            command: str, context: ToolContext, files: list[str] | None = None, timeout: float | None = None
+            command: str,
+            context: ToolContext,
+            files: list[str] | None = None,
+            timeout: float | None = None,  # noqa: ASYNC109 - as above
         ) -> ToolResult:
             """Run a shell command in a sandbox and return what it prints; files that it writes come back.
 

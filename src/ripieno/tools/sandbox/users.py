@@ -22,7 +22,7 @@ class Users:
     def problem(self) -> str | None:
         """Why there is no such user here."""
         if self.change and self._last - _SPAN < _FIRST:
-            return "The server runs as root and there is no number free for a user without rights (see /proc/self/uid_map)."
+            return "The server runs as root and no user without rights is free (see /proc/self/uid_map)."
         return None
 
     def next(self) -> int | None:

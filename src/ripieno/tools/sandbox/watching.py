@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ripieno.ports import Clock
+from ripieno.tools.failures import ToolFailed
 from ripieno.tools.sandbox import trees
 from ripieno.tools.sandbox.cgroups import Groups
 from ripieno.tools.sandbox.contract import Ending, Limits
@@ -64,16 +65,10 @@ class Watched:
         self, command: Sequence[str], environment: Mapping[str, str], stdin: bytes, descriptors: Sequence[int]
     ) -> Ended:
         """Run it to its end or to a limit's."""
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(environment),
-            pass_fds=descriptors,
-            start_new_session=True,
-            cwd="/",
-        )
+        try:
+            process = await self._started(command, environment, descriptors)
+        except OSError as error:
+            raise ToolFailed(f"The job cannot be started: {(error.strerror or 'no reason').lower()}.") from None
         kept = _Kept(self._limits.output)
         ending = Ending.EXITED
         try:
@@ -84,6 +79,21 @@ class Watched:
         if ending is Ending.EXITED and code is not None and code < 0:
             ending, code = Ending.KILLED, 128 - code
         return Ended(self._judged(ending, code), code, bytes(kept.streams[0]), bytes(kept.streams[1]))
+
+    @staticmethod
+    async def _started(
+        command: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int]
+    ) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(environment),
+            pass_fds=descriptors,
+            start_new_session=True,
+            cwd="/",
+        )
 
     async def _to_its_end(self, process: asyncio.subprocess.Process, kept: _Kept, stdin: bytes) -> Ending:
         try:
@@ -112,6 +122,8 @@ class Watched:
         """Raise when the whole tree uses too much."""
         while True:
             await self._clock.sleep(_LOOK)
+            if self._groups and self._groups.was_out_of_memory():  # the kernel ended one of them, or all
+                raise _LimitMet(Ending.MEMORY)
             used = self._groups.processor_seconds() if self._groups else None
             if (trees.processor_seconds(pid) if used is None else used) > self._limits.cpu_seconds:
                 raise _LimitMet(Ending.CPU)
