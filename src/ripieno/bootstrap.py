@@ -70,7 +70,7 @@ from ripieno.ports import (
     Toolset,
     Workers,
 )
-from ripieno.rings import model_catalogue, ringed_models, tools_of_all
+from ripieno.rings import KeptTools, ToolsOfAll, model_catalogue, ringed_models, tools_of_all
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
@@ -89,13 +89,16 @@ from ripieno.store.retention import Retention
 from ripieno.store.schedules import StoredSchedules
 from ripieno.store.secrets import StoredSecrets
 from ripieno.store.tenants import StoredTenants
+from ripieno.store.tool_rules import StoredToolRules
 from ripieno.store.workers_local import LocalWorkers
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.names import select
 from ripieno.tools.openapi.imports import ImportedApis
 from ripieno.tools.openapi.toolset import Means
+from ripieno.tools.plane import ToolPlane
 from ripieno.tools.scrubbed import ScrubbedToolset
+from ripieno.tools.watched import WatchedToolset
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ class Ports:
     model: Model
     tools: Toolset
     apis: ImportedApis
+    plane: ToolPlane
     gate: Gate
     check: SchemaCheck
     workspaces: Path
@@ -277,7 +281,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(keyring(settings))), scrubber)
         means = Means(secrets, clock, schemas.check)
-        tools, apis = await tools_of_all(settings, extras.toolsets, StoredApis(store.frames), means, stack)
+        all_tools = await tools_of_all(settings, extras.toolsets, _kept_tools(store.frames, breakers), means, stack)
         ports = Ports(
             clock=clock,
             dispatch=store.dispatch,
@@ -293,8 +297,9 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             model=AttachedModel(
                 extras.model or await ringed_models(settings, catalogue, clock, breakers, stack), artifacts
             ),
-            tools=BoundedToolset(ScrubbedToolset(tools, scrubber.value), settings.tools.result_bytes, artifacts),
-            apis=apis,
+            tools=_around_all(all_tools, scrubber, settings.tools.result_bytes, artifacts, clock),
+            apis=all_tools.apis,
+            plane=all_tools.plane,
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,
             workspaces=settings.data / "workspaces",
@@ -323,6 +328,16 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             await platform.scheduler.keep()
             await stack.enter_async_context(running(platform))
         yield platform
+
+
+def _around_all(found: ToolsOfAll, scrubber: Scrubber, most: int, artifacts: Artifacts, clock: Clock) -> Toolset:
+    """bounded(watched(scrubbed(tools)))."""
+    watched = WatchedToolset(ScrubbedToolset(found.tools, scrubber.value), found.plane.histories, clock)
+    return BoundedToolset(watched, most, artifacts)
+
+
+def _kept_tools(frames: Frames, breakers: StoredBreakers) -> KeptTools:
+    return KeptTools(StoredApis(frames), StoredToolRules(frames), breakers)
 
 
 def _options(settings: Settings) -> Options:
@@ -363,6 +378,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         secrets=platform.ports.secrets,
         tenants=platform.ports.operating.tenants,
         apis=platform.ports.apis,
+        plane=platform.ports.plane,
         artifacts=platform.ports.artifacts,
         budgets=platform.ports.budgets,
         clock=platform.ports.clock,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 
 import httpx2
 from pydantic import SecretStr
@@ -36,7 +37,9 @@ from ripieno.tools.openapi.fetching import Sources
 from ripieno.tools.openapi.imports import Apis, ImportedApis
 from ripieno.tools.openapi.making import Maker
 from ripieno.tools.openapi.toolset import Means
+from ripieno.tools.plane import ToolPlane
 from ripieno.tools.registry import ToolRegistry
+from ripieno.tools.rules import KeptRules, ToolRules
 from ripieno.tools.sandbox.bubblewrap import BubblewrapSandbox
 from ripieno.tools.sandbox.bubblewrap import Means as BubblewrapMeans
 from ripieno.tools.sandbox.cgroups import ControlGroups
@@ -110,9 +113,9 @@ def _opened(secret: SecretStr | None) -> str:
 
 
 async def ringed_tools(
-    settings: Settings, extra: Mapping[str, Toolset], clock: Clock, stack: AsyncExitStack
+    settings: Settings, extra: Mapping[str, Toolset], clock: Clock, plane: ToolPlane, stack: AsyncExitStack
 ) -> ToolRegistry:
-    """registry(timed(validated(toolset))) for each toolset, so that a slow one delays no other."""
+    """registry(rings(toolset)) for each toolset, so that a slow one delays no other."""
     egress = settings.tools.egress
     policy = EgressPolicy(
         allow_domains=egress.allow_domains,
@@ -128,7 +131,7 @@ async def ringed_tools(
         if name in toolsets or name in RESERVED:
             raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
-    ringed = {name: ringed_toolset(toolset, clock) for name, toolset in toolsets.items()}
+    ringed = {name: ringed_toolset(toolset, clock, plane) for name, toolset in toolsets.items()}
     return ToolRegistry(ringed, [name for name, toolset in toolsets.items() if isinstance(toolset, FunctionToolset)])
 
 
@@ -149,13 +152,18 @@ def sandbox_limits(settings: Settings) -> Limits:
     return Limits(**{name: getattr(wanted, name) for name in names})
 
 
-def ringed_toolset(toolset: Toolset, clock: Clock) -> Toolset:
-    """timed(validated(toolset))."""
-    return TimedToolset(ValidatedToolset(toolset, schemas.check), clock)
+def ringed_toolset(toolset: Toolset, clock: Clock, plane: ToolPlane) -> Toolset:
+    """broken(timed(validated(limited(retried(ruled(toolset)))))); functions of this process without broken.
+
+    A function fails for the sake of what it is asked (a host that is down), so its failures say nothing about the next
+    call.
+    """
+    timed = TimedToolset(ValidatedToolset(plane.inner(toolset, clock), schemas.check), clock)
+    return timed if isinstance(toolset, FunctionToolset) else plane.outer(timed)
 
 
 def imported_apis(
-    settings: Settings, kept: Apis, means: Means, taken: Collection[str], stack: AsyncExitStack
+    settings: Settings, kept: Apis, means: Means, plane: ToolPlane, taken: Collection[str], stack: AsyncExitStack
 ) -> ImportedApis:
     """What tenants import, with the same rings as all tools; not loaded yet."""
     egress = settings.tools.egress
@@ -163,17 +171,37 @@ def imported_apis(
     stack.push_async_callback(clients.aclose)
 
     def around(toolset: Toolset) -> Toolset:
-        return ringed_toolset(toolset, means.clock)
+        return ringed_toolset(toolset, means.clock, plane)
 
     sources = Sources(clients.fetching, settings.config)
     return ImportedApis(kept, Maker(clients.of, means), sources, [*taken, *RESERVED], around)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptTools:
+    """Where what is known about tools is kept."""
+
+    apis: Apis
+    rules: KeptRules
+    breakers: Breakers
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsOfAll:
+    """The tools, those of them that can be changed, and what is known about all."""
+
+    tools: Toolset
+    apis: ImportedApis
+    plane: ToolPlane
+
+
 async def tools_of_all(
-    settings: Settings, extra: Mapping[str, Toolset], kept: Apis, means: Means, stack: AsyncExitStack
-) -> tuple[Toolset, ImportedApis]:
+    settings: Settings, extra: Mapping[str, Toolset], kept: KeptTools, means: Means, stack: AsyncExitStack
+) -> ToolsOfAll:
     """joined(registry, imported): the tools of everybody, and those that a tenant imported."""
-    registry = await ringed_tools(settings, extra, means.clock, stack)
-    apis = imported_apis(settings, kept, means, registry.names, stack)
+    rules = await stack.enter_async_context(ToolRules(kept.rules).watched(means.clock))
+    plane = ToolPlane(rules, kept.breakers)
+    registry = await ringed_tools(settings, extra, means.clock, plane, stack)
+    apis = imported_apis(settings, kept.apis, means, plane, registry.names, stack)
     await stack.enter_async_context(apis.watched(means.clock))
-    return JoinedToolset(registry, apis), apis
+    return ToolsOfAll(JoinedToolset(registry, apis), apis, replace(plane, problems=registry.problems))

@@ -89,7 +89,7 @@ class ToolStatus(StrEnum):
 
     `OVER_BUDGET` was not made, because a budget is spent, and ends the run. After `TIMEOUT` and `LOST` nobody knows
     whether the call took effect. `INPUT_REQUIRED` did not do its work: `data` holds what a person must be asked before
-    it is called again.
+    it is called again. `RATE_LIMITED` was not made, as too many others were: `data` holds `retry_after`, in seconds.
     """
 
     OK = "ok"
@@ -104,7 +104,11 @@ class ToolStatus(StrEnum):
     NOT_SENT = "not_sent"
     OVER_BUDGET = "over_budget"
     INPUT_REQUIRED = "input_required"
+    RATE_LIMITED = "rate_limited"
 
+
+UNMADE = frozenset({ToolStatus.NOT_SENT, ToolStatus.RATE_LIMITED})
+"""Outcomes of calls that never left."""
 
 UNSEEN = frozenset({ToolStatus.TIMEOUT, ToolStatus.LOST})
 """Outcomes after which the effect of a call is unknown."""

@@ -6,11 +6,12 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ripieno.domain.errors import Invalid, Problem
 from ripieno.server.errors import MEDIA_TYPE
 
 CURSOR = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
@@ -36,6 +37,27 @@ class PageQuery(BaseModel):
             msg = "not one of ours; give next_cursor back"
             raise ValueError(msg)
         return value
+
+
+class NameQuery(BaseModel):
+    """Which page of a list by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=1000, ge=1, le=1000, description="How many at most.")
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+
+    def page(self, found: Sequence[T], names: Sequence[str]) -> tuple[Sequence[T], str | None]:
+        """The page, and the cursor of the next one: the last name of this one."""
+        begin = 0
+        if self.cursor is not None:
+            if self.cursor not in names:
+                raise Invalid(
+                    "the cursor is not one of this list", [Problem("/cursor", "query parameter: is of no page")]
+                )
+            begin = names.index(self.cursor) + 1
+        end = begin + self.limit
+        return found[begin:end], names[end - 1] if end < len(found) else None
 
 
 class ProblemView(BaseModel):

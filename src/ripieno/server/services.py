@@ -25,6 +25,7 @@ from ripieno.governance.tenancy import Tenants
 from ripieno.ports import Artifacts, Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
 from ripieno.store.retention import Retention
 from ripieno.tools.openapi.imports import ImportedApis
+from ripieno.tools.plane import ToolPlane
 
 ADMIN = "admin"
 """The role of administrators."""
@@ -66,6 +67,7 @@ class Services:
     secrets: Secrets
     tenants: Tenants
     apis: ImportedApis
+    plane: ToolPlane
     artifacts: Artifacts
     budgets: LeasedBudgets
     clock: Clock

@@ -499,6 +499,15 @@ CREATE TABLE tenants (
 	PRIMARY KEY (id)
 );
 
+CREATE TABLE tool_rules (
+	tenant TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	rule TEXT NOT NULL, 
+	updated_by TEXT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, name)
+);
+
 CREATE TABLE votes (
 	interrupt_id TEXT NOT NULL, 
 	voter TEXT NOT NULL, 

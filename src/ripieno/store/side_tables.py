@@ -172,6 +172,18 @@ apis = Table(
     PrimaryKeyConstraint("tenant", "name"),
 )
 
+# What administrators say about tools and toolsets.
+tool_rules = Table(
+    "tool_rules",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("name", Word, nullable=False),
+    Column("rule", Body, nullable=False),
+    Column("updated_by", Word, nullable=False),
+    Column("updated_at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "name"),
+)
+
 artifacts = Table(
     "artifacts",
     metadata,

@@ -20,8 +20,10 @@ from ripieno.testing.memory_apis import apis_in_memory
 from ripieno.testing.memory_artifacts import MemoryArtifacts
 from ripieno.testing.memory_journal import MemoryStore
 from ripieno.testing.memory_secrets import MemorySecrets
+from ripieno.testing.memory_tool_rules import plane_in_memory
 from ripieno.tools import schemas
 from ripieno.tools.joined import JoinedToolset
+from ripieno.tools.watched import WatchedToolset
 
 
 def in_memory(
@@ -36,6 +38,7 @@ def in_memory(
     """Put the platform together; nothing runs yet."""
     clock, dispatch = clock or SystemClock(), LocalDispatch()
     store, secrets = MemoryStore(clock, dispatch), MemorySecrets(clock)
+    plane = plane_in_memory(clock)
     apis = apis_in_memory(clock, secrets)
     ports = Ports(
         clock=clock,
@@ -52,8 +55,9 @@ def in_memory(
         artifacts=MemoryArtifacts(clock),
         budgets=LeasedBudgets(store.books, clock),
         model=model,
-        tools=JoinedToolset(tools, apis),
+        tools=WatchedToolset(plane.inner(JoinedToolset(tools, apis), clock), plane.histories, clock),
         apis=apis,
+        plane=plane,
         gate=RiskGate(Risk.HIGH),
         check=schemas.check,
         workspaces=workspaces,

@@ -110,7 +110,7 @@ def _removed(toolset: str, where: Where) -> Task:
 
 def _shown(name: str | None, where: Where) -> Task:
     async def task(api: Api) -> Exit:
-        found: JsonObject = await api.get(f"/v1/tools/{name}" if name else "/v1/tools")
+        found: JsonObject = await (api.get(f"/v1/tools/{name}") if name else _all(api))
         if where.json:
             print_json(found)
         elif name:
@@ -120,6 +120,17 @@ def _shown(name: str | None, where: Where) -> Task:
         return Exit.COMPLETED
 
     return task
+
+
+async def _all(api: Api) -> JsonObject:
+    """Every tool, page by page."""
+    whole: JsonObject = await api.get("/v1/tools")
+    cursor = whole["next_cursor"]
+    while cursor:
+        page: JsonObject = await api.get("/v1/tools", cursor=cursor)
+        whole["data"] += page["data"]
+        cursor = page["next_cursor"]
+    return {**whole, "next_cursor": None}
 
 
 def _row(tool: JsonObject) -> list[str]:

@@ -16,7 +16,7 @@ from ripieno.domain.entries import Entry, EntryType, InboxRow, NewEntry
 from ripieno.domain.errors import LegLost
 from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
-from ripieno.domain.tools import UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
+from ripieno.domain.tools import UNMADE, UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import CallEnded, PlannedCall
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.inputs import NOTHING, Gathered, InputPerformer
@@ -318,7 +318,7 @@ def _in_doubt(last: Effect) -> str:
 
 def _used(act: _Act, result: ToolResult, ms: float) -> Amount:
     """An effect counts even if nobody knows whether it happened."""
-    none = act.spec.effect is EffectClass.READ or result.status is ToolStatus.NOT_SENT
+    none = act.spec.effect is EffectClass.READ or result.status in UNMADE
     return Amount.used(seconds=ms / 1000, effects=0 if none else 1)
 
 

@@ -1,11 +1,13 @@
 """Agents: list, get, give one a task, find the one that fits."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.runs import RunStatus
 from ripieno.server import answers, starting
-from ripieno.server.answers import Wait
+from ripieno.server.answers import NameQuery, Wait
 from ripieno.server.idempotency import StartingRoute
 from ripieno.server.services import Caller, Served
 from ripieno.server.shapes.requests import InvokeRequest, OrchestrateRequest
@@ -19,12 +21,16 @@ STARTED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING})
 
 @router.get("/agent-profiles", response_model=AgentList, operation_id="list_agent_profiles")
 @router.get("/agents", response_model=AgentList)
-async def list_agents(services: Served, principal: Caller) -> Response:
+async def list_agents(
+    query: Annotated[NameQuery, Query()], request: Request, services: Served, principal: Caller
+) -> Response:
     """The agents and teams, by name, and the definition files that could not be used."""
     del principal
     agents = sorted(await services.definitions.agents(), key=lambda agent: agent.name)
     problems = await services.definitions.problems()
-    return answers.json(AgentList(data=[AgentView.of(agent) for agent in agents], problems=problems))
+    page, next_cursor = query.page(agents, [agent.name for agent in agents])
+    body = AgentList(data=[AgentView.of(agent) for agent in page], next_cursor=next_cursor, problems=problems)
+    return answers.json(body, headers=answers.next_link(request, cursor=next_cursor))
 
 
 @router.get("/agents/{name}", response_model=AgentDetail)

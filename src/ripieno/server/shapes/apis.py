@@ -43,15 +43,19 @@ class ImportRequest(ApiChange):
 
 
 class ToolsetRequest(ApiChange):
-    """A toolset of an API: `openapi` is its description, `openapi_ref` the URL or the file of it."""
+    """A toolset of an API: `openapi` is its description, `openapi_ref` the URL or the file of it.
+
+    `rate_limit` is how many calls may begin in a minute, of all its tools together.
+    """
 
     name: str = Field(min_length=1, max_length=32, pattern=NAME)
     openapi: JsonObject | str | None = None
     openapi_ref: str = Field(default="", max_length=2000)
+    rate_limit: int | None = Field(default=None, ge=1, le=1_000_000)
 
     def order(self) -> Order:
         """The same for those who import."""
-        config = self.said("name", "openapi", "openapi_ref")
+        config = self.said("name", "openapi", "openapi_ref", "rate_limit")
         is_url = self.openapi_ref.startswith(("http://", "https://"))
         url, file = (self.openapi_ref, "") if is_url else ("", self.openapi_ref)
         return Order(url, file, self.openapi, self.name, config)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from ripieno.domain.agents import AgentDefinition, AgentLimits, DefinitionProblem, Mode, Pattern
+from ripieno.domain.agents import AgentDefinition, AgentLimits, AgentMemory, DefinitionProblem, Mode, Pattern
 from ripieno.domain.approvals import ApprovalEntry
-from ripieno.domain.effects import EffectClass
 from ripieno.domain.interrupts import Decision, Interrupt, InterruptKind, InterruptStatus, OnExpiry, Vote
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.runs import RunStatus
-from ripieno.domain.tools import Risk, ToolResult, ToolSpec, ToolStatus
+from ripieno.domain.schedules import ScheduleSpec
+from ripieno.domain.tools import ToolResult, ToolStatus
 from ripieno.domain.workers import WorkerLoad
 from ripieno.server.shapes.runs import RunAnswer, RunSummary, Shape, TaskView, UsageView
 
@@ -102,6 +102,8 @@ class AgentDetail(AgentView):
     max_reworks: int
     examples: tuple[str, ...]
     metadata: JsonObject
+    memory: AgentMemory
+    schedule: ScheduleSpec | None
 
     @classmethod
     def of(cls, agent: AgentDefinition) -> "AgentDetail":
@@ -117,33 +119,8 @@ class AgentList(Shape):
     """The agents, by name, and the definition files that could not be used."""
 
     data: list[AgentView]
-    next_cursor: None = None
+    next_cursor: str | None = None
     problems: Sequence[DefinitionProblem]
-
-
-class ToolView(Shape):
-    """A tool."""
-
-    name: str
-    description: str
-    input_schema: JsonObject
-    output_schema: JsonObject | None
-    effect: EffectClass
-    risk: Risk
-    source: str
-    timeout: float
-
-    @classmethod
-    def of(cls, spec: ToolSpec) -> "ToolView":
-        """Show it."""
-        return cls.model_construct(**{name: getattr(spec, name) for name in cls.model_fields})
-
-
-class ToolList(Shape):
-    """The tools, by name."""
-
-    data: list[ToolView]
-    next_cursor: None = None
 
 
 class ToolAnswer(Shape):

@@ -37,6 +37,7 @@ from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.memory_apis import apis_in_memory
 from ripieno.testing.memory_secrets import MemorySecrets
+from ripieno.testing.memory_tool_rules import plane_in_memory
 from ripieno.testing.scripted_model import ScriptedModel
 from ripieno.tools import schemas
 
@@ -93,6 +94,7 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         secrets=secrets,
         artifacts=StoredArtifacts(store.frames, clock, {"folder": FolderShelf(life.folder / "artifacts")}, "folder"),
         apis=apis_in_memory(clock, secrets),
+        plane=plane_in_memory(clock),
         budgets=LeasedBudgets(StoredBooks(store.frames), clock),
         model=_model(plan),
         tools=RecordedTools(tools, plan.recording.results) if plan.recording else tools,

@@ -15,6 +15,7 @@ BODY = JSON().with_variant(sa.Text(), "sqlite")
 def upgrade() -> None:
     """Apply."""
     _events()
+    _tool_rules()
     _artifacts()
     _mail()
 
@@ -23,7 +24,7 @@ def downgrade() -> None:
     """Take back."""
     op.drop_index("mail_unacknowledged", "mail")
     op.drop_column("mail", "acknowledged_at")
-    for table in ("event_wakes", "event_waiters", "published_events"):
+    for table in ("tool_rules", "event_wakes", "event_waiters", "published_events"):
         op.drop_table(table)
     for table in ("blob_chunks", "blobs", "artifacts"):
         op.drop_table(table)
@@ -57,6 +58,18 @@ def _events() -> None:
         sa.Column("tenant", WORD, nullable=False),
         sa.Column("body", BODY, nullable=False),
         sa.PrimaryKeyConstraint("run_id", "key"),
+    )
+
+
+def _tool_rules() -> None:
+    op.create_table(
+        "tool_rules",
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("rule", BODY, nullable=False),
+        sa.Column("updated_by", WORD, nullable=False),
+        sa.Column("updated_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "name"),
     )
 
 
