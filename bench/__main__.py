@@ -24,6 +24,7 @@ BENCHES = {
     "burst": "many queued runs of several tenants on one worker and on two",
     "takeover": "a worker is killed: how soon its runs go on elsewhere",
     "http": "whole runs over HTTP",
+    "providers": "the CPU of a model call, by SDK, by wire and through all rings",
     "cold": "import, start and memory",
 }
 FOLDER = ROOT / "build" / "bench"

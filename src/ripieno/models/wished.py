@@ -11,7 +11,13 @@ from ripieno.domain.messages import Reply
 from ripieno.domain.tools import ToolCall, ToolSpec
 
 _FENCE = re.compile(r"^```(?:json)?[ \t]*\n(.*)\n```$", re.DOTALL)
-_MARK = re.compile(r"^[ \t]*(THOUGHT|ACTION INPUT|ACTION|OBSERVATION|FINAL ANSWER):[ \t]*", re.MULTILINE)
+_MARK = re.compile(
+    r"^[ \t]*(THOUGHT|ACTION[ _]INPUT|ACTION|OBSERVATION|FINAL ANSWER"
+    r"|Thought|Action Input|Action|Observation|Final Answer):[ \t]*",
+    re.MULTILINE,
+)
+"""What a line of the textual form begins with: as models are told, or as those write it that were taught so."""
+
 _MEMBERS = frozenset({"thought", "tool_calls"})
 
 Wish = tuple[str, JsonObject]
@@ -92,10 +98,14 @@ def _parts(text: str) -> list[tuple[str, str]]:
     found = list(_MARK.finditer(text))
     if text[: found[0].start()].strip():
         raise Unreadable(f"nothing may stand before {found[0][1]}")
-    last = next((at for at, mark in enumerate(found) if mark[1] == "FINAL ANSWER"), len(found))
+    last = next((at for at, mark in enumerate(found) if _name(mark) == "FINAL ANSWER"), len(found))
     found = found[: last + 1]
     ends = [mark.start() for mark in found[1:]] + [len(text)]
-    return [(mark[1], text[mark.end() : end].strip()) for mark, end in zip(found, ends, strict=True)]
+    return [(_name(mark), text[mark.end() : end].strip()) for mark, end in zip(found, ends, strict=True)]
+
+
+def _name(mark: re.Match[str]) -> str:
+    return mark[1].upper().replace("_", " ")
 
 
 def _answer(parts: Sequence[tuple[str, str]]) -> str:

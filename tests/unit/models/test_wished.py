@@ -24,6 +24,7 @@ def wishes(text: str) -> list[tuple[str, JsonObject]]:
         json.dumps({"thought": "why", "tool_calls": [PING, {"name": "system__cpu", "arguments": {}}]}, indent=1),
         "```json\n" + json.dumps({"tool_calls": [PING, {"name": "system.cpu"}]}) + "\n```",
         'THOUGHT: why\nACTION: net.ping\nACTION INPUT: {"host": "a"}\nACTION: system.cpu\nACTION INPUT: {}',
+        'Thought: why\nAction: net.ping\nAction Input: {"host": "a"}\nAction: system.cpu\nACTION_INPUT: {}',
         'ACTION: net__ping\nACTION INPUT:\n```json\n{"host": "a"}\n```\n ACTION: system.cpu\nACTION INPUT: {\n}\n',
     ],
 )
@@ -44,6 +45,8 @@ def test_calls_have_ids_of_their_own_and_the_thought_beside_them():
         (" It is 3. ", "It is 3."),
         ("THOUGHT: I know.\nFINAL ANSWER: It is 3.\nACTION: none", "It is 3.\nACTION: none"),
         ('FINAL ANSWER: {"a": 1}', '{"a": 1}'),
+        ("Thought: I know.\nFinal Answer: It is 3.", "It is 3."),
+        ("The action: none was needed.", "The action: none was needed."),
         ('{"a": 1}', '{"a": 1}'),
         ("[1, 2]", "[1, 2]"),
     ],

@@ -13,6 +13,9 @@ from ripieno.domain.usage import Usage
 SNAPSHOT = re.compile(r"-\d[\d-]*$")
 """The date at the end of the name of a model's snapshot."""
 
+LISTED = {"bedrock": "aws"}
+"""Providers that the list knows under another name."""
+
 FREE = frozenset({"offline", "ollama", "scripted"})
 """Providers that ask for nothing, unless the settings say that they do."""
 
@@ -52,7 +55,7 @@ class PriceList:
             return price.of(sent, answered)
         if provider in FREE:
             return 0.0
-        library = await asyncio.to_thread(_library)
+        library = await _loaded()
         return _listed(library, name, Usage(sent, answered), _where(provider, self.base_urls.get(provider)))
 
     def _own(self, model: str) -> Price | None:
@@ -61,7 +64,7 @@ class PriceList:
 
 async def listed_usd(provider: str, name: str, used: Usage, base_url: str | None = None) -> float | None:
     """What the list says of a model of a provider, or of whoever serves the address; None where it has none."""
-    library = await asyncio.to_thread(_library)
+    library = await _loaded()
     return _listed(library, name, used, _where(provider, base_url))
 
 
@@ -84,7 +87,7 @@ async def cost_usd(reply: Reply) -> float:
     """
     if reply.provider in FREE:
         return 0.0
-    library = await asyncio.to_thread(_library)
+    library = await _loaded()
     url = reply.metadata.get("base_url")
     written = reply.metadata.get("cache_write_tokens")
     where = _where(reply.provider, str(url) if url else None)
@@ -99,8 +102,13 @@ def _library() -> ModuleType:
     return genai_prices
 
 
+async def _loaded() -> ModuleType:
+    """The library, at once where it is there already: a thread costs more than all that a price takes."""
+    return _library() if _library.cache_info().currsize else await asyncio.to_thread(_library)
+
+
 def _where(provider: str, base_url: str | None) -> dict[str, str]:
-    return {"provider_api_url": base_url} if base_url else {"provider_id": provider}
+    return {"provider_api_url": base_url} if base_url else {"provider_id": LISTED.get(provider, provider)}
 
 
 def _listed(library: ModuleType, model: str, usage: Usage, where: dict[str, str], written: int = 0) -> float | None:
