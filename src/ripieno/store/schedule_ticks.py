@@ -38,15 +38,9 @@ UPDATE schedule_ticks SET open = false WHERE schedule_id = :id AND open AND NOT 
 
 OPEN = "SELECT run_id FROM schedule_ticks WHERE schedule_id = :id AND open ORDER BY run_id"
 
-# Those that are under way, and the neighbours in their sessions that their ends change.
-LOCK_RUNS = """
-WITH active AS (
-  SELECT runs.id, runs.after_id, runs.next_id FROM schedule_ticks JOIN runs ON runs.id = schedule_ticks.run_id
-  WHERE schedule_ticks.schedule_id = :id AND schedule_ticks.open AND runs.ended_at IS NULL
-)
-SELECT id FROM runs
-WHERE id IN (SELECT id FROM active UNION SELECT after_id FROM active UNION SELECT next_id FROM active)
-ORDER BY id FOR NO KEY UPDATE
+ACTIVE = """
+SELECT runs.id FROM schedule_ticks JOIN runs ON runs.id = schedule_ticks.run_id
+WHERE schedule_ticks.schedule_id = :id AND schedule_ticks.open AND runs.ended_at IS NULL
 """
 
 FIRST_WAITING = """
@@ -139,7 +133,8 @@ class _Round:
     def look(self) -> Work[None]:
         """See which runs are under way, locked where they may be cancelled, and how many ticks there were."""
         if self._schedule.spec.overlap is Overlap.CANCEL_PREVIOUS:
-            yield from self._frame.all(LOCK_RUNS, id=self._schedule.id)
+            active = yield from self._frame.all(ACTIVE, id=self._schedule.id)
+            yield from self._frame.lock(*(row["id"] for row in active))
         yield from self._frame.all(CLOSE, id=self._schedule.id)
         self._active = [row["run_id"] for row in (yield from self._frame.all(OPEN, id=self._schedule.id))]
         (row,) = yield from self._frame.all(COUNTED, id=self._schedule.id)

@@ -78,7 +78,17 @@ class Guard:
     name: str
 
 
-Step: TypeAlias = Statement | Start | Send | Cancel | Tell | Guard
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Lock runs that may end here, with all that their ends change: parents, and neighbours in their sessions.
+
+    It comes before all other locks on runs: the order of ids is kept even where neighbours change meanwhile.
+    """
+
+    run_ids: tuple[str, ...]
+
+
+Step: TypeAlias = Statement | Start | Send | Cancel | Tell | Guard | Lock
 Work: TypeAlias = Generator[Step, Any, T]
 
 
@@ -154,6 +164,10 @@ class Frame:
     def guard(self, name: str) -> Work[None]:
         """Wait until nobody else is behind this guard, and keep it to the end."""
         yield Guard(name)
+
+    def lock(self, *run_ids: str) -> Work[None]:
+        """Lock runs that may end here, with their parents and their neighbours in sessions."""
+        yield Lock(run_ids)
 
     def hint(self, run_id: str, *kinds: HintKind) -> None:
         """Leave hints, to be published after the commit."""

@@ -34,14 +34,6 @@ person must not be told that somebody was faster."""
 
 WHOSE = "SELECT run_id FROM interrupts WHERE id = :id AND tenant = :tenant"
 
-# In the order of all locks: the run and those that its end changes (its parent, its neighbours in a session) by their
-# ids, then the interrupt.
-LOCK_RUNS = """
-SELECT id FROM runs WHERE id = :id OR id = (SELECT parent_id FROM runs WHERE id = :id)
-  OR id = (SELECT after_id FROM runs WHERE id = :id) OR id = (SELECT next_id FROM runs WHERE id = :id)
-ORDER BY id FOR NO KEY UPDATE
-"""
-
 LOCK = f"SELECT {INTERRUPT_COLUMNS} FROM interrupts WHERE id = :id FOR NO KEY UPDATE"  # noqa: S608 - constants
 
 VOTES = "SELECT body FROM votes WHERE interrupt_id = :id ORDER BY n"
@@ -168,7 +160,7 @@ def _locked(frame: Frame, tenant: str, interrupt_id: str) -> Work[Interrupt]:
     whose = yield from frame.one(WHOSE, id=interrupt_id, tenant=tenant)
     if whose is None:
         raise NotFound("interrupt", interrupt_id)
-    yield from frame.all(LOCK_RUNS, id=whose["run_id"])
+    yield from frame.lock(whose["run_id"])
     row = yield from frame.one(LOCK, id=interrupt_id)
     if row is None:
         raise NotFound("interrupt", interrupt_id)

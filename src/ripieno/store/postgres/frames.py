@@ -12,6 +12,7 @@ from ripieno.store.portable.frame import (
     Cancel,
     Frame,
     Guard,
+    Lock,
     P,
     Record,
     Send,
@@ -80,8 +81,15 @@ async def _perform(tx: Transaction, step: Step, now: datetime) -> Any:
             return (await cancel.cancel(tx, tenant, run_id, by, reason))[1]
         case Tell(tenant, kind, run_id, body):
             return await tx.tell(tenant, kind, run_id, body, now)
-        case Guard(name):
-            return await tx.one(GUARD, name)
+        case Lock() | Guard():
+            return await _hold(tx, step)
+
+
+async def _hold(tx: Transaction, step: Lock | Guard) -> None:
+    if isinstance(step, Lock):
+        await fenced.lock(tx, step.run_ids)
+    else:
+        await tx.one(GUARD, step.name)
 
 
 async def _rows(tx: Transaction, sql: str, given: Mapping[str, object]) -> list[Record]:

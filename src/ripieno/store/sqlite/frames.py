@@ -15,6 +15,7 @@ from ripieno.store.portable.frame import (
     Cancel,
     Frame,
     Guard,
+    Lock,
     P,
     Record,
     Send,
@@ -75,7 +76,7 @@ def _written(tx: Transaction, begin: Begin[T]) -> T:
                 return cancel.cancel(tx, tenant, run_id, by, reason)[1]
             case Tell(tenant, kind, run_id, body):
                 return tx.tell(tenant, kind, run_id, body)
-            case Guard():
+            case Guard() | Lock():
                 return None  # one writer
 
     return _drive(begin(frame), perform)

@@ -1,5 +1,7 @@
 """The run's row under its lock, as a verb needs it before it changes anything."""
 
+from collections.abc import Sequence
+
 from ripieno.domain.errors import NotFound, RunEnded
 from ripieno.domain.runs import TERMINAL, Run, RunStatus
 from ripieno.store.columns import RUN_COLUMNS
@@ -17,11 +19,11 @@ COLUMNS = (
 )
 """What decides about a run: who owns it, how far it is, what was asked of it."""
 
-# Runs are locked first, in order of their ids, and a run's end changes its parent and its neighbours in a session too.
-WITH_PARENT = f"""
-SELECT {COLUMNS} FROM runs
-WHERE id = ANY((SELECT ARRAY[id, parent_id, after_id, next_id] FROM runs WHERE id = $1)::text[])
-ORDER BY id FOR NO KEY UPDATE
+FAMILY = "SELECT id, parent_id, after_id, next_id FROM runs WHERE id = ANY($1::text[])"
+"""Runs, and those that their ends change: their parents, and their neighbours in sessions."""
+
+LOCK = f"""
+SELECT {COLUMNS}, after_id, next_id FROM runs WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608 - constants
 
 NOW = "SELECT coalesce($1::timestamptz, clock_timestamp()) AS now"
@@ -29,10 +31,33 @@ NOW = "SELECT coalesce($1::timestamptz, clock_timestamp()) AS now"
 WHOLE = f"SELECT {RUN_COLUMNS} FROM runs WHERE id = $1 AND tenant = $2"  # noqa: S608
 
 
+async def lock(tx: Transaction, run_ids: Sequence[str]) -> list[Row]:
+    """Lock runs that may end here, and all that their ends change, in order of their ids; answers the runs.
+
+    Neighbours may change until their run is locked. Then all is let go, by way of a savepoint, and locked anew: the
+    new neighbour alone would be locked out of order.
+    """
+    wanted = _families(await tx.all(FAMILY, run_ids), run_ids)
+    while True:
+        savepoint = tx.connection.transaction()
+        await savepoint.start()
+        rows = [row for row in await tx.all(LOCK, sorted(wanted)) if row["id"] in run_ids]
+        families = _families(rows, run_ids)
+        if families <= wanted:
+            await savepoint.commit()
+            return rows
+        await savepoint.rollback()
+        wanted = families
+
+
+def _families(rows: Sequence[Row], run_ids: Sequence[str]) -> set[str]:
+    near = {row[name] for row in rows for name in ("parent_id", "after_id", "next_id")}
+    return {*run_ids, *(run_id for run_id in near if run_id is not None)}
+
+
 async def locked(tx: Transaction, run_id: str) -> Row | None:
-    """The run, locked together with its parent; None where it does not exist."""
-    rows = await tx.all(WITH_PARENT, run_id)
-    return next((row for row in rows if row["id"] == run_id), None)
+    """The run, locked together with all that its end changes; None where it does not exist."""
+    return next(iter(await lock(tx, [run_id])), None)
 
 
 async def of_tenant(tx: Transaction, tenant: str, run_id: str) -> Row:
