@@ -19,7 +19,7 @@ from ripieno.engine.api import Engine
 from ripieno.engine.direct import DirectCalls
 from ripieno.engine.halting import Halting
 from ripieno.engine.intake import Intake, Options
-from ripieno.engine.opening import Opening, Surroundings
+from ripieno.engine.opening import Opening, Surroundings, WindowOf
 from ripieno.engine.past.past import Past
 from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
@@ -70,7 +70,7 @@ from ripieno.ports import (
     Toolset,
     Workers,
 )
-from ripieno.rings import KeptTools, ToolsOfAll, model_catalogue, ringed_models, tools_of_all
+from ripieno.rings import KeptTools, ToolsOfAll, model_catalogue, ringed_models, tools_of_all, windows
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
@@ -152,6 +152,7 @@ class Ports:
     workspaces: Path
     default_model: str
     model_seconds: float = 120.0
+    window_of: WindowOf = Catalogue().window_of
     approvals: Terms = EVERYBODY
     most_usd: MostUsd = Catalogue().most_of_request
     run_limits: JsonObject = field(default_factory=dict[str, Json])
@@ -195,6 +196,7 @@ def assemble(ports: Ports, options: Options) -> Platform:
         artifacts=ports.artifacts,
         default_model=ports.default_model,
         model_seconds=ports.model_seconds,
+        window_of=ports.window_of,
         run_limits=ports.run_limits,
     )
     halting = Halting(ports.operating.halts, ports.clock)
@@ -305,6 +307,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             workspaces=settings.data / "workspaces",
             default_model=settings.default_model,
             model_seconds=settings.models.timeout_seconds,
+            window_of=windows(settings, catalogue),
             approvals=settings.approvals.terms(),
             most_usd=catalogue.most_of_request,
             run_limits=settings.budgets.run.model_dump(),

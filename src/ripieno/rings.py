@@ -1,6 +1,6 @@
 """The rings around models and tools, outermost first; `bootstrap.py` says what stands around them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -59,6 +59,16 @@ def price_list(settings: Settings) -> PriceList:
 def model_catalogue(settings: Settings) -> Catalogue:
     """What is known about models, with what the settings say before it."""
     return Catalogue(price_list(settings), settings.models.catalogue)
+
+
+def windows(settings: Settings, catalogue: Catalogue) -> Callable[[str, str], int | None]:
+    """How many tokens models take: as is known of them, else as the settings say of all; `offline` takes any number."""
+
+    def window_of(model: str, tenant: str) -> int | None:
+        unknown = None if model == "offline" else settings.models.context_tokens
+        return catalogue.window_of(model, tenant) or unknown
+
+    return window_of
 
 
 async def ringed_models(

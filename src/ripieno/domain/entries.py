@@ -24,6 +24,7 @@ class EntryType(StrEnum):
     CHILD_ENDED = "child.ended"
     WAIT_BEGAN = "wait.began"
     WAIT_ENDED = "wait.ended"
+    CONTEXT_COMPACTED = "context.compacted"
     TEAM_PLANNED = "team.planned"
     TEAM_REVIEWED = "team.reviewed"
     RUN_COMPLETED = "run.completed"

@@ -26,7 +26,7 @@
     │   ├── AdmissionClosed
     │   └── StoreBusy
     └── Defect               ours, or a remote that breaks its own contract
-        ├── ModelRefused
+        ├── ModelRefused: ContextExceeded
         │   └── UnsupportedInput
         ├── SecretUnreadable
         ├── JournalMismatch
@@ -396,6 +396,12 @@ class ModelRefused(Defect):
     """A model provider refused the request for good: bad credentials, unknown model, bad request, nonsense answer."""
 
     code = "model_error"
+
+
+class ContextExceeded(ModelRefused):
+    """The conversation is longer than the model takes. Made shorter it may be sent again."""
+
+    code = "context_exceeded"
 
 
 class UnsupportedInput(ModelRefused):

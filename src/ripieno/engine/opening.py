@@ -31,6 +31,15 @@ Select = Callable[[Sequence[ToolSpec], Sequence[str]], Sequence[ToolSpec]]
 """The tools that an agent's allow patterns name."""
 
 
+WindowOf = Callable[[str, str], int | None]
+"""How many tokens a model takes, by its name and the tenant that asks; None where nobody knows."""
+
+
+def _of_nobody(model: str, tenant: str) -> int | None:
+    del model, tenant
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What runs are started in. Each team of runs works in one folder below `workspaces`."""
@@ -45,6 +54,7 @@ class Surroundings:
     artifacts: Artifacts
     default_model: str
     model_seconds: float = 120.0
+    window_of: WindowOf = _of_nobody
     run_limits: JsonObject = field(default_factory=dict[str, Json])
     """Limits of runs where neither agent nor request says anything."""
 
@@ -94,7 +104,8 @@ class Opening:
         run = queued(new, self._clock.now())
         if before is None or before["version"] != definition.version:
             return await self._pin(run, definition)
-        body = {**before, "model": run.input.model or before["model"]}
+        model = run.input.model or before["model"]
+        body = {**before, "model": model, "window": self._around.window_of(model, run.tenant)}
         if not edited:
             return body
         limits = self._limits(run, definition)
@@ -102,18 +113,20 @@ class Opening:
         return {**body, **task, "instructions": self._instructions(run, definition)}
 
     async def _pin(self, run: Run, definition: AgentDefinition) -> JsonObject:
+        model = run.input.model or definition.model or self._around.default_model
         return {
             "definition": definition.model_dump(mode="json"),
             "version": definition.version,
             "goal": run.input.goal,
             "data": run.input.data,
             "purpose": run.input.purpose,
-            "model": run.input.model or definition.model or self._around.default_model,
+            "model": model,
             "instructions": self._instructions(run, definition),
             "limits": self._limits(run, definition),
             "tools": [jsons.encode(spec) for spec in await self._tools(run, definition)],
             "members": [jsons.encode(member) for member in await self._members(run, definition)],
             "history": await self._history(run, definition),
+            "window": self._around.window_of(model, run.tenant),
         }
 
     def _limits(self, run: Run, definition: AgentDefinition) -> JsonObject:
@@ -201,6 +214,7 @@ def _agent_job(run: Run, definition: AgentDefinition, pinned: JsonObject, specs:
         tools=specs,
         history=tuple(jsons.decode(Exchange, exchange) for exchange in pinned["history"]),
         generation=run.generation,
+        window=pinned.get("window"),
     )
 
 

@@ -126,10 +126,13 @@ class ModelSettings(Section):
     be called under a budget in dollars. `catalogue` says what else there is to know of a model, where the built-in
     knowledge lacks or mistakes it: `"openai:mine" = {context_window = 32768, tools = false}`. `prompted` are models
     that cannot call tools and do it in words instead, as patterns: `["ollama:gemma*"]`.
+
+    `context_tokens` is how many tokens a model takes of which nobody knows that: longer conversations are made shorter.
     """
 
     default: str | None = None
     timeout_seconds: float = Field(default=120.0, gt=0)
+    context_tokens: int | None = Field(default=128_000, ge=1000)
     attempts: int = Field(default=4, ge=1, le=20)
     prices: dict[str, PriceSettings] = Field(default_factory=dict[str, PriceSettings])
     catalogue: dict[str, ModelSaid] = Field(default_factory=dict[str, ModelSaid])

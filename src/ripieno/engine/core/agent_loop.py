@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ripieno.domain import jsons
 from ripieno.domain.agents import AgentDefinition
 from ripieno.domain.effects import EffectClass
-from ripieno.domain.errors import Problem
+from ripieno.domain.errors import ContextExceeded, Problem
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.messages import (
     AssistantMessage,
@@ -39,9 +39,9 @@ from ripieno.engine.core.commands import (
     expect_all,
 )
 from ripieno.engine.core.handles import offered
+from ripieno.engine.core.memory import Memory
 from ripieno.engine.core.spending import NO_MONEY
 from ripieno.engine.core.tally import Tally
-from ripieno.engine.core.transcript import Transcript
 from ripieno.ports import SchemaCheck
 
 MAX_CALLS_A_TURN = 32
@@ -68,6 +68,8 @@ class Job:
     generation: int = 1
     model_seconds: float = 120.0
     """How long one model call may take."""
+    window: int | None = None
+    """How many tokens the model takes."""
 
 
 def agent_loop(job: Job, check: SchemaCheck) -> Program:
@@ -81,7 +83,7 @@ class _Loop:
         self.check = check
         self.schema = job.input.output_schema or job.definition.output_schema
         self.tally = Tally(job.limits)
-        self.talk = Transcript()
+        self.memory = Memory(job.window)
         self.evidence: list[Evidence] = []
         self.seen: dict[str, int] = {}
         self.most_seen = 0
@@ -94,8 +96,8 @@ class _Loop:
         for turn in range(1, self.job.limits.max_turns + 1):
             last = turn == self.job.limits.max_turns
             if last and self.job.tools and turn > 1:
-                self.talk.add(UserMessage(LAST_TURN))
-            answered = yield self._ask(turn, last=last)
+                self.memory.talk.add(UserMessage(LAST_TURN))
+            answered = yield from self._think(turn, last=last)
             if isinstance(answered, ModelFailed):
                 reason = ExitReason.BUDGET_EXCEEDED if answered.code in NO_MONEY else ExitReason.MODEL_ERROR
                 return self._failed(reason, RunError(answered.code, answered.detail))
@@ -107,6 +109,25 @@ class _Loop:
         detail = f"no answer after {self.job.limits.max_turns} turns"
         return self._failed(ExitReason.MAX_TURNS, RunError("max_turns", detail))
 
+    def _think(self, turn: int, *, last: bool) -> Generator[Command, Outcome, Outcome]:
+        """What the model says, after the conversation was made shorter if it is too long for the model."""
+        ask = self._ask(turn, last=last)
+        if self.memory.is_full(ask.request):
+            yield from self._compact(ask, 1)
+            ask = self._ask(turn, last=last)
+        answered = yield ask
+        if isinstance(answered, ModelFailed) and answered.code == ContextExceeded.code:
+            yield from self._compact(ask, 2)
+            ask = self._ask(turn, last=last)
+            answered = yield replace(ask, key=f"{ask.key}/again")
+        self.memory.learn(ask.request, answered)
+        return answered
+
+    def _compact(self, ask: CallModel, number: int) -> Generator[Command, Outcome, None]:
+        answered = yield from self.memory.compact(ask, number)
+        if answered is not None:
+            self._count(answered)
+
     def _count(self, answered: ModelAnswered) -> Reply:
         self.tally.usage += answered.reply.usage
         self.tally.busy_ms += answered.ms
@@ -117,29 +138,29 @@ class _Loop:
         if self.job.tools:
             instructions = f"{instructions}\n\n{CITE}".strip()
         if instructions:
-            self.talk.add(SystemMessage(instructions))
+            self.memory.talk.add(SystemMessage(instructions))
         for exchange in self.job.history:
-            self.talk.add(UserMessage(exchange.goal), AssistantMessage(exchange.answer))
+            self.memory.talk.add(UserMessage(exchange.goal), AssistantMessage(exchange.answer))
         data = {**(self.job.input.data or {})}
         if self.job.input.context:
             data["context"] = self.job.input.context
         files = self.job.input.attachments
         shown = tuple(Attachment(file.media_type, file.name, artifact_id=file.id) for file in files)
-        self.talk.add(UserMessage(self.job.input.goal, data or None, shown))
+        self.memory.aim(UserMessage(self.job.input.goal, data or None, shown))
         self.tools = offered(self.tools, files)
 
     def _ask(self, turn: int, *, last: bool) -> CallModel:
         definition = self.job.definition
         request = ModelRequest(
             model=self.job.model,
-            messages=tuple(self.talk.messages),
+            messages=tuple(self.memory.talk.messages),
             tools=() if last and turn > 1 else self.tools,
             output_schema=self.schema,
             purpose=self.job.input.purpose,
             temperature=definition.temperature,
             max_tokens=definition.max_tokens,
             timeout=max(1.0, min(self.job.model_seconds, self.tally.seconds_left)),
-            fingerprint=self.talk.fingerprint,
+            fingerprint=self.memory.talk.fingerprint,
         )
         return CallModel(f"g{self.job.generation}/turn/{turn}/model", request)
 
@@ -158,7 +179,7 @@ class _Loop:
             if outcome.result.status is ToolStatus.OVER_BUDGET:
                 error = RunError("budget_exceeded", outcome.result.text)
                 return self._failed(ExitReason.BUDGET_EXCEEDED, error)
-        self.talk.add(AssistantMessage(reply.text, wanted))
+        self.memory.talk.add(AssistantMessage(reply.text, wanted))
         for outcome in outcomes:
             self._observe(outcome)
         if self.most_seen >= SAME_CALL_STOPPED:
@@ -178,6 +199,7 @@ class _Loop:
     def _observe(self, outcome: CallEnded) -> None:
         call, result = outcome.call, outcome.result
         self.tools = offered(self.tools, result.artifacts)
+        self.memory.kept(outcome.evidence_id, result.artifacts)
         text = as_told(result)
         same = f"{call.name}\0{jsons.canonical(call.arguments)}\0{call.malformed}\0{text}"
         self.seen[same] = self.seen.get(same, 0) + 1
@@ -186,7 +208,7 @@ class _Loop:
             text += (
                 f"\n(You have made this very call {self.seen[same]} times with this same result. Do something else.)"
             )
-        self.talk.add(ToolMessage(call.id, call.name, text, outcome.evidence_id, is_error=not result.ok))
+        self.memory.talk.add(ToolMessage(call.id, call.name, text, outcome.evidence_id, is_error=not result.ok))
         self.evidence.append(
             Evidence(outcome.evidence_id, call.name, call.arguments, text[:EXCERPT_CHARS], ok=result.ok)
         )
@@ -201,7 +223,7 @@ class _Loop:
         detail = "; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems[:5])
         if self.repairs > MAX_REPAIRS:
             return self._failed(ExitReason.INVALID_OUTPUT, RunError("invalid_output", detail), reply.text)
-        self.talk.add(
+        self.memory.talk.add(
             AssistantMessage(reply.text),
             UserMessage(f"That answer cannot be used: {detail}. Answer again, correctly and with nothing else."),
         )

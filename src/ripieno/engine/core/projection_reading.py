@@ -204,10 +204,18 @@ def _ending_line(entry: Entry) -> LogLine:
     return LogLine(seq=entry.seq, at=entry.at, level=level, message=message)
 
 
+def _compacted_line(entry: Entry) -> LogLine:
+    body = entry.body
+    how = "with a summary" if body["summarised"] else "without a summary"
+    message = f"the conversation was made shorter {how}: {body['tokens_before']} tokens to {body['tokens_after']}"
+    return LogLine(seq=entry.seq, at=entry.at, level="info", message=message)
+
+
 _ABOUT_THE_RUN: dict[EntryType, Callable[[Entry], LogLine]] = {
     EntryType.RUN_STARTED: _start_line,
     EntryType.RUN_RETRIED: _retry_line,
     EntryType.RUN_FORKED: _fork_line,
+    EntryType.CONTEXT_COMPACTED: _compacted_line,
     EntryType.EFFECT_RECONCILED: _reconciled_line,
     EntryType.EFFECT_COMPENSATED: _compensated_line,
 }

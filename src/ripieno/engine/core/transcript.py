@@ -4,6 +4,7 @@ import hashlib
 
 from ripieno.domain.jsons import encode_text
 from ripieno.domain.messages import Message
+from ripieno.engine.core import tokens
 
 
 class Transcript:
@@ -16,6 +17,8 @@ class Transcript:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.fingerprint = ""
+        self.tokens = 0
+        """About how many it has; what a provider counts may differ."""
 
     def add(self, *messages: Message) -> None:
         """Append."""
@@ -23,3 +26,4 @@ class Transcript:
             text = self.fingerprint.encode() + encode_text(message)
             self.fingerprint = hashlib.sha256(text).hexdigest()[:32]
             self.messages.append(message)
+            self.tokens += tokens.of_message(message)

@@ -14,13 +14,20 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
-from ripieno.domain.errors import ModelRefused, ModelUnavailable
+from ripieno.domain.errors import ContextExceeded, ModelRefused, ModelUnavailable
 
 SHAPELESS = (AssertionError, AttributeError, LookupError, TypeError)
 """What the libraries fall over where an answer does not have the shape that they count on."""
 
 EXPECTED = (ModelAPIError, UnexpectedModelBehavior, UserError, httpx2.HTTPError, ValueError, *SHAPELESS)
 """Everything that the libraries raise for a failed call; the SDKs' own errors come to it."""
+
+TOO_LONG = (
+    *("maximum context length", "context_length_exceeded", "context length", "context window", "context size"),
+    *("prompt is too long", "input is too long", "too many input tokens", "input length and `max_tokens` exceed"),
+    *("exceeds the maximum number of tokens", "longer than the model's context", "reduce the length of the messages"),
+)
+"""How OpenAI, Anthropic, Bedrock, Ollama and servers like them say that a conversation is too long."""
 
 PASSING = frozenset({408, 409, 424, 425, 429})
 LONGEST_DETAIL = 300
@@ -67,9 +74,16 @@ def _status(error: ModelHTTPError, secrets: Sequence[str]) -> ModelUnavailable |
     said = f"the provider answered {status}: {_clean(_message(error), secrets)}"
     if isinstance(error, ModelQuotaExceededError):
         return ModelRefused(said)
+    if about_length(said):
+        return ContextExceeded(said)
     if status in PASSING or status >= 500:  # noqa: PLR2004
         return ModelUnavailable(said, error.retry_after)
     return ModelRefused(said)
+
+
+def about_length(said: str) -> bool:
+    """Whether these words of a provider say that a conversation is longer than its model takes."""
+    return any(words in said.lower() for words in TOO_LONG)
 
 
 def _message(error: ModelHTTPError) -> str:
