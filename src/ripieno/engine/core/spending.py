@@ -15,6 +15,9 @@ from ripieno.domain.messages import AssistantMessage, Message, ModelRequest, Use
 from ripieno.domain.tools import ToolSpec
 
 BYTES_A_TOKEN = 2
+TOKENS_A_FILE = 2_000
+"""What an image may take. A long document takes more, which is known and settled when the answer is there."""
+
 TOKENS_A_MESSAGE = 8
 ANSWER_TOKENS = 4096
 """How long an answer may be under a budget, where the agent does not say."""
@@ -47,6 +50,7 @@ def estimate(request: ModelRequest) -> Estimate:
     if request.output_schema is not None:
         texts.append(json.dumps(request.output_schema))
     sent = sum(-(-len(text.encode()) // BYTES_A_TOKEN) + TOKENS_A_MESSAGE for text in texts)
+    sent += sum(len(each.attachments) for each in request.messages if isinstance(each, UserMessage)) * TOKENS_A_FILE
     answer = request.max_tokens or ANSWER_TOKENS
     return Estimate(sent, answer, min(answer, LEAST_ANSWER_TOKENS))
 

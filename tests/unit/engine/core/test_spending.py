@@ -8,7 +8,7 @@ import pytest
 
 from ripieno.domain.budgets import Amount, Budget, Caps, Measure, Shortage, Window
 from ripieno.domain.effects import EffectClass
-from ripieno.domain.messages import AssistantMessage, ModelRequest, SystemMessage, ToolMessage, UserMessage
+from ripieno.domain.messages import AssistantMessage, Attachment, ModelRequest, SystemMessage, ToolMessage, UserMessage
 from ripieno.domain.tools import ToolCall, ToolSpec
 from ripieno.engine.core import spending
 from ripieno.engine.core.spending import Estimate, Price
@@ -39,6 +39,9 @@ def test_everything_that_is_sent_counts():
     )
     said = spending.estimate(replace(ASK, messages=more)).sent
     assert said > plain + 3 * 8
+    image = Attachment("image/png", "rack.png", None, "art_1")
+    shown = replace(ASK, messages=(*ASK.messages[:1], UserMessage("y" * 30, attachments=(image, image))))
+    assert spending.estimate(shown).sent == plain + 4_000
     spec = ToolSpec("shop.pay", "Pay.", {"type": "object"})
     assert spending.estimate(replace(ASK, tools=(spec,))).sent > plain + 8
     assert spending.estimate(replace(ASK, output_schema={"type": "object"})).sent > plain + 8
