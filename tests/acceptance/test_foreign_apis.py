@@ -262,4 +262,4 @@ async def test_what_httpbin_does_badly_is_a_result():
         assert (away.status, "secret" in away.text) == (ToolStatus.ERROR, False)
         assert (await calls.call("bytes", n="1000")).status is ToolStatus.OK
         assert (await calls.call("flood", n="100000")).status is ToolStatus.DENIED
-        assert (await calls.call("drip", numbytes="5", duration="1")).text == "*****"
+        assert (await calls.call("drip", numbytes="5", duration="1")).text.startswith("<5 bytes")
