@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ripieno.domain import ids
-from ripieno.domain.batches import Append, ClaimTerms, EffectClose, Park
-from ripieno.domain.effects import EffectState
+from ripieno.domain.batches import Append, ClaimTerms, EffectClose, LateOutcome, Park
+from ripieno.domain.effects import OPEN, EffectState
 from ripieno.domain.entries import Entry, EntryType, NewEntry
 from ripieno.domain.errors import RipienoError
 from ripieno.domain.filters import InterruptFilter, RunFilter
@@ -31,6 +31,7 @@ from ripieno.domain.interrupts import (
     OnExpiry,
     Terms,
 )
+from ripieno.domain.mail import Mail, NewMail, Receiver
 from ripieno.domain.principals import Principal
 from ripieno.domain.runs import PARKED, TERMINAL, Lane, Multitask, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.ports import Journal
@@ -38,6 +39,7 @@ from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.fake_clock import FakeClock
 from tests.contracts.bed import ENDING, STORES, TENANT, Bed, encoded, intent
 from tests.contracts.promises import Promises, Standing
+from tests.contracts.test_mailboxes import BOX, on
 from tests.servers import postgres
 
 NUMBERS = st.integers(0, 5)
@@ -53,6 +55,7 @@ ASKED_ON = st.builds(
     on_expiry=st.sampled_from(OnExpiry),
 )
 KEYS = st.sampled_from("abc")
+ENDS = (EffectState.DONE, EffectState.FAILED)
 STALE = st.sampled_from([0, 0, 0, 0, 0, -1])
 TERMS = st.builds(
     ClaimTerms,
@@ -79,6 +82,10 @@ class Journals(RuleBasedStateMachine):
         self.runs: list[str] = []
         self.turn = 0
         self.promises = Promises()
+        self.posted: set[str] = set()
+        self.taken: dict[str, tuple[str, str]] = {}
+        """Messages that a run has taken, and by which of its commands."""
+        self.kept: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -206,6 +213,51 @@ class Journals(RuleBasedStateMachine):
         self.heard(batch, self.all(lambda journal: journal.append(batch)))
 
     @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, key=KEYS, attempt=st.integers(1, 2), state=st.sampled_from(ENDS))
+    def late(self, number: int, key: str, attempt: int, state: EffectState) -> None:
+        """Whoever has the run, or whether it has ended: what is open is closed, and nothing else."""
+        run = self.run_of(number)
+        before = self.effect(run, key, attempt)
+        outcome = LateOutcome(TENANT, run.id, EffectClose(key, attempt, state), {"n": self.turn})
+        settled = self.all(lambda journal: journal.late(outcome))
+        assert settled is (before in OPEN)
+        assert self.effect(run, key, attempt) == (state if settled else before)
+        told = settled and run.status not in TERMINAL
+        assert self.run_of(number).inbox_seq == run.inbox_seq + told
+
+    def effect(self, run: Run, key: str, attempt: int) -> EffectState | None:
+        effects = self.runner.run(self.beds[0].records.effects(TENANT, run.id))
+        return next((one.state for one in effects if (one.key, one.attempt) == (key, attempt)), None)
+
+    @rule()
+    def post(self) -> None:
+        new = NewMail(self.clock.new_id(ids.MESSAGE), TENANT, BOX, "alice", self.turn)
+        self.each(lambda bed: on(bed).post(new))
+        self.posted.add(new.id)
+
+    @precondition(lambda self: self.runs)
+    @rule(number=NUMBERS, stale=STALE, key=KEYS)
+    def take(self, number: int, stale: int, key: str) -> None:
+        run = self.run_of(number)
+        wish = Receiver(TENANT, run.id, run.epoch + stale, key)
+        taken = self.each(lambda bed: on(bed).take(wish, (BOX,), stay=False))
+        if isinstance(taken, Mail):
+            assert self.taken.get(taken.id, (run.id, key)) == (run.id, key)
+            self.taken[taken.id] = (run.id, key)
+
+    @precondition(lambda self: self.taken)
+    @rule(number=NUMBERS)
+    def acknowledge(self, number: int) -> None:
+        mail_id = sorted(self.taken)[number % len(self.taken)]
+        run = self.runner.run(self.beds[0].records.run(TENANT, self.taken[mail_id][0]))
+        entry = NewEntry(self.key("wait/end"), EntryType.WAIT_ENDED, {})
+        batch = Append(run.id, run.epoch, (entry,), acknowledged=(mail_id,))
+        answer = self.all(lambda journal: journal.append(batch))
+        self.heard(batch, answer)
+        if isinstance(answer, tuple):
+            self.kept.add(mail_id)
+
+    @precondition(lambda self: self.runs)
     @rule(number=NUMBERS)
     def start_child(self, number: int) -> None:
         run = self.run_of(number)
@@ -303,6 +355,15 @@ class Journals(RuleBasedStateMachine):
     def pump(self, seconds: int) -> None:
         self.clock.advance(seconds)
         self.all(lambda journal: journal.pump())
+
+    @invariant()
+    def no_mail_is_lost(self) -> None:
+        """7: it lies in its box, or a run that has not ended has it, or it stands in the journal of one."""
+        if self.beds:
+            over = {run.id for run in self.rows() if run.status in TERMINAL}
+            self.taken = {one: by for one, by in self.taken.items() if one in self.kept or by[0] not in over}
+            unread = self.each(lambda bed: on(bed).unread(TENANT, BOX, 1000))
+            assert {each.id for each in unread} == self.posted - self.taken.keys()
 
     # -- what must hold after each -------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import timedelta
 
 from ripieno.domain import mail
 from ripieno.domain.errors import AlreadyReceived, NotFound
@@ -10,6 +11,8 @@ from ripieno.domain.mail import Mail, NewMail, Receiver
 from ripieno.domain.runs import TERMINAL, RunStatus
 from ripieno.ports import Clock, Dispatch
 from ripieno.testing.memory_state import WAITING, Draft, Memory, Posted, copied
+
+INSTANT = timedelta(microseconds=1)
 
 
 class MemoryMailboxes:
@@ -36,7 +39,8 @@ class MemoryMailboxes:
         return self._posted[new.id].mail
 
     async def take(self, receiver: Receiver, boxes: Sequence[str], *, stay: bool) -> Mail | None:
-        Draft(self._memory, self._clock.now()).owned(receiver.run_id, receiver.epoch)
+        draft = Draft(self._memory, self._clock.now())
+        state = draft.owned(receiver.run_id, receiver.epoch)
         mine = (receiver.run_id, receiver.key)
         if before := self._taken(*mine):
             return before[0]
@@ -48,6 +52,8 @@ class MemoryMailboxes:
                 self._waiters.pop(mine, None)
             return None
         first = min(found, key=lambda each: (each.sent_at, each.n))
+        draft.put(replace(state, run=replace(state.run, updated_at=max(draft.now, state.run.updated_at + INSTANT))))
+        draft.commit()
         self._posted[first.id] = Posted(first, mine)
         self._waiters.pop(mine, None)
         self._wake(first.tenant, first.box)
