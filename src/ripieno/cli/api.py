@@ -73,14 +73,26 @@ class Api:
         """Take something away. Raises `Stop`."""
         await self._ask("DELETE", path)
 
+    async def upload(self, path: str, content: bytes, media_type: str, **query: str) -> Json:
+        """Send a file. Raises `Stop`."""
+        return await self._ask("POST", path, content=content, params=query, headers={"Content-Type": media_type})
+
+    async def download(self, path: str) -> bytes:
+        """Get a file. Raises `Stop`."""
+        return (await self._answer("GET", path)).content
+
     async def _ask(self, method: str, path: str, **rest: Any) -> Json:
+        answer = await self._answer(method, path, **rest)
+        return answer.json() if answer.content else None
+
+    async def _answer(self, method: str, path: str, **rest: Any) -> httpx2.Response:
         try:
             answer = await self._client.request(method, path, **rest)
         except httpx2.TransportError as error:
             raise self._away(error) from None
         if answer.is_error:
             raise _refusal(answer.status_code, answer.content)
-        return answer.json() if answer.content else None
+        return answer
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """The events of a run as they come, until it ends. A lost connection is taken up again where it broke off.

@@ -10,6 +10,7 @@ import typer
 from ripieno import __version__
 from ripieno.cli.commands import (
     agents,
+    artifacts,
     budgets,
     control,
     crashtest,
@@ -85,6 +86,7 @@ app.add_typer(dlq.dlq)
 app.add_typer(db.db)
 app.add_typer(schedules.schedules)
 app.add_typer(secrets.secrets)
+app.add_typer(artifacts.artifacts)
 app.add_typer(tenants.tenants)
 app.add_typer(sandbox.sandbox)
 app.add_typer(budgets.budgets)
