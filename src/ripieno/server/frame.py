@@ -12,6 +12,7 @@ from structlog.contextvars import bound_contextvars
 
 from ripieno.ports import Clock
 from ripieno.server import errors
+from ripieno.tools.openapi.documents import MOST_BYTES
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -91,24 +92,31 @@ def canonical(path: str) -> str:
 UPLOADS = "/v1/artifacts"
 """Where bodies are files, of any kind."""
 
+DESCRIPTIONS = ("/v1/tools", "/v1/tools/import/openapi")
+"""Where bodies may hold descriptions of APIs."""
+
 FORM = 64_000
 """What a form may have around a file."""
 
 
 class BoundedApp:
-    """Refuses bodies that are too large or not JSON, before they are read or while they arrive. Files may be larger."""
+    """Refuses bodies that are too large or not JSON, before they are read or while they arrive.
+
+    Files may be larger, and so may descriptions of APIs, for which the limit is that of their import.
+    """
 
     def __init__(self, app: ASGIApp, body_bytes: int, file_bytes: int) -> None:
         self._app = app
         self._limit = body_bytes
-        self._files = file_bytes + FORM
+        descriptions = max(body_bytes, MOST_BYTES)
+        self._larger = {UPLOADS: file_bytes + FORM, **dict.fromkeys(DESCRIPTIONS, descriptions)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
             await self._app(scope, receive, send)
             return
         is_file = scope["path"] == UPLOADS
-        limit = self._files if is_file else self._limit
+        limit = self._larger.get(scope["path"], self._limit)
         if refusal := _refusal(Headers(scope=scope), limit, is_file=is_file):
             code, detail = refusal
             await errors.problem(scope, code, detail, headers={"connection": "close"})(scope, receive, send)

@@ -172,3 +172,12 @@ async def test_only_administrators_import():
         ):
             refused = await door.client.request(method, path, json=body, headers=bob)
             assert refused.status_code == 403, refused.text
+
+
+async def test_a_description_in_a_body_may_be_larger_than_other_bodies():
+    async with open_door(works=False, body_bytes=2048) as door:
+        large = pets()
+        large["info"]["description"] = "x" * 10_000
+        done = await door.post(IMPORT, {"name": "pets", "document": large, "dry_run": True})
+        assert done["added"] == ["pets.addPet", "pets.getPet"]
+        assert (await door.post("/v1/runs", {"goal": "x" * 10_000}, 413))["code"] == "too_large"
