@@ -16,6 +16,7 @@ from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.principals import Principal
 from ripieno.engine.admission import ANY_DEPTH, Admission, Depths
 from ripieno.engine.api import Engine
+from ripieno.engine.core.offering import USUAL_ROOM, Room
 from ripieno.engine.direct import DirectCalls
 from ripieno.engine.halting import Halting
 from ripieno.engine.intake import Intake, Options
@@ -158,6 +159,7 @@ class Ports:
     run_limits: JsonObject = field(default_factory=dict[str, Json])
     workers: Workers = field(default_factory=LocalWorkers)
     depths: Depths = ANY_DEPTH
+    room: Room = USUAL_ROOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ def assemble(ports: Ports, options: Options) -> Platform:
         model_seconds=ports.model_seconds,
         window_of=ports.window_of,
         run_limits=ports.run_limits,
+        room=ports.room,
     )
     halting = Halting(ports.operating.halts, ports.clock)
     people = PeoplePerformer(ports.clock, ports.approvals)
@@ -312,6 +315,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             most_usd=catalogue.most_of_request,
             run_limits=settings.budgets.run.model_dump(),
             workers=store.workers,
+            room=Room(settings.tools.max_offered, settings.tools.max_offered_tokens),
             depths=Depths(settings.limits.queued, settings.limits.tenant_queued),
         )
         await store.journal.recover()

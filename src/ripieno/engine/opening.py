@@ -18,6 +18,7 @@ from ripieno.engine.core.agent_loop import Job, agent_loop
 from ripieno.engine.core.commands import Program
 from ripieno.engine.core.handles import READING
 from ripieno.engine.core.interrupted import account
+from ripieno.engine.core.offering import USUAL_ROOM, Room, first_shown, search_tool
 from ripieno.engine.core.patterns.review import Member, TeamJob, review_team
 from ripieno.engine.instructions import render
 from ripieno.engine.leg import Leg
@@ -55,6 +56,8 @@ class Surroundings:
     default_model: str
     model_seconds: float = 120.0
     window_of: WindowOf = _of_nobody
+    room: Room = USUAL_ROOM
+    """For how many tools a model has room."""
     run_limits: JsonObject = field(default_factory=dict[str, Json])
     """Limits of runs where neither agent nor request says anything."""
 
@@ -114,6 +117,10 @@ class Opening:
 
     async def _pin(self, run: Run, definition: AgentDefinition) -> JsonObject:
         model = run.input.model or definition.model or self._around.default_model
+        specs = await self._tools(run, definition)
+        shown = first_shown(run.input.goal, specs, self._around.room)
+        if shown is not None:
+            specs = (search_tool(len(specs) - len(shown)), *specs)
         return {
             "definition": definition.model_dump(mode="json"),
             "version": definition.version,
@@ -123,7 +130,8 @@ class Opening:
             "model": model,
             "instructions": self._instructions(run, definition),
             "limits": self._limits(run, definition),
-            "tools": [jsons.encode(spec) for spec in await self._tools(run, definition)],
+            "tools": [jsons.encode(spec) for spec in specs],
+            **({"shown": list(shown)} if shown is not None else {}),
             "members": [jsons.encode(member) for member in await self._members(run, definition)],
             "history": await self._history(run, definition),
             "window": self._around.window_of(model, run.tenant),
@@ -215,6 +223,7 @@ def _agent_job(run: Run, definition: AgentDefinition, pinned: JsonObject, specs:
         history=tuple(jsons.decode(Exchange, exchange) for exchange in pinned["history"]),
         generation=run.generation,
         window=pinned.get("window"),
+        shown=tuple(pinned["shown"]) if "shown" in pinned else None,
     )
 
 

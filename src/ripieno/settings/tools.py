@@ -43,9 +43,13 @@ class ToolSettings(Section):
     """Limits around every tool.
 
     `result_bytes` is how much of a result a model sees; calls with the risk `ask_from` or more need an approval.
+    A model is shown at most `max_offered` tools, which cost about `max_offered_tokens` tokens in all; an agent that has
+    more finds the others by `tool_search`.
     """
 
     result_bytes: int = Field(default=64_000, ge=256)
     ask_from: Risk = Risk.HIGH
+    max_offered: int = Field(default=128, ge=8)
+    max_offered_tokens: int = Field(default=40_000, ge=1000)
     egress: EgressSettings = EgressSettings()
     sandbox: SandboxSettings = SandboxSettings()

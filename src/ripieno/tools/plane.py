@@ -1,12 +1,9 @@
 """What is known about tools beside what they say of themselves: rules, how they did, what is left alone."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ripieno.domain import jsons
 from ripieno.domain.breakers import Breaker
-from ripieno.domain.tools import ToolSpec
 from ripieno.ports import Clock, Toolset
 from ripieno.tools.broken import Breakers, BrokenToolset, breaker_key
 from ripieno.tools.limited import LimitedToolset
@@ -14,8 +11,6 @@ from ripieno.tools.retried import RetriedToolset
 from ripieno.tools.ruled import RuledToolset
 from ripieno.tools.rules import ToolRules
 from ripieno.tools.watched import Histories
-
-CHARACTERS_A_TOKEN = 4
 
 
 def _nothing_wrong() -> Mapping[str, str]:
@@ -44,14 +39,3 @@ class ToolPlane:
         prefix = breaker_key(tenant, "")
         found = await self.breakers.all()
         return {one.key.removeprefix(prefix): one for one in found if one.key.startswith(prefix)}
-
-
-def version_of(spec: ToolSpec) -> str:
-    """Another one whenever what a model is told about the tool, or its schemas, are others."""
-    return jsons.digest([spec.description, spec.input_schema, spec.output_schema])[:12]
-
-
-def tokens_of(spec: ToolSpec) -> int:
-    """About how many tokens a model reads to know of a tool: a token for four characters of its JSON."""
-    told = {"name": spec.wire_name, "description": spec.description, "parameters": spec.input_schema}
-    return math.ceil(len(jsons.canonical(told)) / CHARACTERS_A_TOKEN)

@@ -40,6 +40,7 @@ from ripieno.engine.core.commands import (
 )
 from ripieno.engine.core.handles import offered
 from ripieno.engine.core.memory import Memory
+from ripieno.engine.core.offering import shown_of, with_found
 from ripieno.engine.core.spending import NO_MONEY
 from ripieno.engine.core.tally import Tally
 from ripieno.ports import SchemaCheck
@@ -70,6 +71,8 @@ class Job:
     """How long one model call may take."""
     window: int | None = None
     """How many tokens the model takes."""
+    shown: tuple[str, ...] | None = None
+    """The tools that the model is shown at first, where there is no room for all."""
 
 
 def agent_loop(job: Job, check: SchemaCheck) -> Program:
@@ -89,7 +92,7 @@ class _Loop:
         self.most_seen = 0
         self.repairs = 0
         self.effects = {spec.name: spec.effect for spec in job.tools}
-        self.tools = job.tools
+        self.tools = shown_of(job.tools, job.shown)
 
     def run(self) -> Program:
         self._open()
@@ -198,7 +201,7 @@ class _Loop:
 
     def _observe(self, outcome: CallEnded) -> None:
         call, result = outcome.call, outcome.result
-        self.tools = offered(self.tools, result.artifacts)
+        self.tools = offered(with_found(self.tools, self.job.tools, outcome), result.artifacts)
         self.memory.kept(outcome.evidence_id, result.artifacts)
         text = as_told(result)
         same = f"{call.name}\0{jsons.canonical(call.arguments)}\0{call.malformed}\0{text}"

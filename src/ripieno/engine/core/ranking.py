@@ -1,21 +1,32 @@
 """Which tools a few words mean: BM25 over names, descriptions, keywords and parameters. Pure, and the same everywhere.
 
-Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009), with the fields weighed by how
-often their words are counted.
+Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009). Each field is scored by itself: a
+word in a short name says more than one in a long description.
 """
 
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias, cast
 
 from ripieno.domain.tools import ToolSpec
 
 SATURATION = 1.2
-LENGTH_MATTERS = 0.5
 
-IN_NAME, IN_SUMMARY, IN_REST, IN_PARAMETERS = 4, 3, 1, 1
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """How much a field says, and how much less a word says in a long one (0 to 1)."""
+
+    weight: float
+    length_matters: float
+
+
+FIELDS = (_Field(3.0, 0.8), _Field(2.0, 0.7), _Field(0.5, 0.7), _Field(0.5, 0.4))
+"""Name and keywords, first line of the description, rest of it, names of parameters."""
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 """Words of text and of names: `listPullRequests`, `pull_requests`, `repos/list-for-org`."""
@@ -60,32 +71,29 @@ SAME = {
     "find": "search",
     "remove": "delete",
     "make": "create",
-    "add": "create",
     "new": "create",
     "change": "update",
     "edit": "update",
     "modify": "update",
+    "close": "update",
+    "publish": "create",
+    "set": "update",
     "all": "list",
     "repo": "repository",
+    "repos": "repository",
     "org": "organization",
-    "pr": "pull",
-    "pull": "pull",
-    "dir": "directory",
+    "orgs": "organization",
 }
 """Words that people use for the verbs of APIs, and usual short forms."""
 
-ENDINGS = (
-    ("ies", "y"),
-    ("sses", "ss"),
-    ("ches", "ch"),
-    ("shes", "sh"),
-    ("xes", "x"),
-    ("ing", ""),
-    ("ed", ""),
-    ("s", ""),
-)
+ENDINGS = (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", ""))
 
 SHORTEST_STEM = 3
+
+MOST_REMEMBERED = 4096
+"""Tools whose words are known."""
+
+Document: TypeAlias = tuple[Mapping[str, int], ...]
 
 
 def words(text: str) -> list[str]:
@@ -97,38 +105,36 @@ def words(text: str) -> list[str]:
 def ranked(query: str, specs: Sequence[ToolSpec], limit: int) -> list[tuple[ToolSpec, float]]:
     """The tools that fit, the best first, with how well; of equals the one that comes first by name."""
     wanted = list(dict.fromkeys(words(query)))
-    documents = [_words_of(spec) for spec in specs]
-    holders = Counter(word for document in documents for word in wanted if word in document)
-    average = sum(document.total() for document in documents) / max(1, len(documents))
-    rarity = {word: math.log(1 + (len(specs) - holders[word] + 0.5) / (holders[word] + 0.5)) for word in wanted}
-    scored = [(spec, _score(document, rarity, average)) for spec, document in zip(specs, documents, strict=True)]
-    fitting = [one for one in scored if one[1] > 0]
+    documents = [_document(*_told(spec)) for spec in specs]
+    scores = [0.0] * len(specs)
+    for place, field in enumerate(FIELDS):
+        _add_scores(scores, [document[place] for document in documents], field, wanted)
+    fitting = [(spec, score) for spec, score in zip(specs, scores, strict=True) if score > 0]
     return sorted(fitting, key=lambda one: (-round(one[1], 9), one[0].name))[:limit]
 
 
-def _score(document: Counter[str], rarity: dict[str, float], average: float) -> float:
-    length = 1 - LENGTH_MATTERS + LENGTH_MATTERS * document.total() / max(1.0, average)
-    return sum(
-        weight * document[word] * (SATURATION + 1) / (document[word] + SATURATION * length)
-        for word, weight in rarity.items()
-        if word in document
-    )
+def _add_scores(scores: list[float], texts: Sequence[Mapping[str, int]], field: _Field, wanted: Sequence[str]) -> None:
+    lengths = [sum(text.values()) for text in texts]
+    average = max(1.0, sum(lengths) / max(1, len(texts)))
+    for word in wanted:
+        holders = [index for index, text in enumerate(texts) if word in text]
+        rarity = math.log(1 + (len(texts) - len(holders) + 0.5) / (len(holders) + 0.5))
+        for index in holders:
+            often = texts[index][word]
+            length = 1 - field.length_matters + field.length_matters * lengths[index] / average
+            scores[index] += field.weight * rarity * often * (SATURATION + 1) / (often + SATURATION * length)
 
 
-def _words_of(spec: ToolSpec) -> Counter[str]:
-    summary, _, rest = spec.description.partition("\n")
-    found: Counter[str] = Counter()
-    parameters = " ".join(cast("dict[str, Any]", spec.input_schema.get("properties", {})))
-    named = f"{spec.name} {' '.join(spec.keywords)}"
-    for text, weight in (
-        (named, IN_NAME),
-        (summary, IN_SUMMARY),
-        (rest, IN_REST),
-        (parameters, IN_PARAMETERS),
-    ):
-        for word in words(text):
-            found[word] += weight
-    return found
+def _told(spec: ToolSpec) -> tuple[str, str, str]:
+    parameters = cast("dict[str, Any]", spec.input_schema.get("properties", {}))
+    return f"{spec.name} {' '.join(spec.keywords)}", spec.description, " ".join(parameters)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _document(named: str, description: str, parameters: str) -> Document:
+    """The words of each field, and how often they stand there."""
+    summary, _, rest = description.partition("\n")
+    return tuple(Counter(words(text)) for text in (named, summary, rest, parameters))
 
 
 def _stem(word: str) -> str:

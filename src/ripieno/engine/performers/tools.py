@@ -18,6 +18,7 @@ from ripieno.domain.interrupts import Decision, DecisionKind, InterruptKind
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.tools import UNMADE, UNSEEN, ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.engine.core.commands import CallEnded, PlannedCall
+from ripieno.engine.core.offering import SEARCH, searched
 from ripieno.engine.leg import Leg
 from ripieno.engine.performers.inputs import NOTHING, Gathered, InputPerformer
 from ripieno.engine.performers.own_tools import SOURCE, OwnToolPerformer
@@ -90,6 +91,9 @@ class ToolPerformer:
         permitted = await self._permit(leg, bench, planned, spec)
         if isinstance(permitted, ToolResult):
             return await self._refuse(leg, planned, permitted)
+        if permitted.spec.name == SEARCH:
+            found = searched(permitted.arguments["query"], bench.specs.values())
+            return await self._record(leg, permitted, found)
         if permitted.spec.source == SOURCE:
             result = await self._own.perform(leg, planned.key, permitted.spec, permitted.arguments)
             return await self._record(leg, permitted, result)

@@ -10,11 +10,11 @@ from ripieno.domain.breakers import Breaker, Standing
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.jsons import JsonObject
+from ripieno.domain.tool_facts import tokens_of, version_of
 from ripieno.domain.tool_rules import ToolRule
 from ripieno.domain.tools import Risk, ToolSpec
 from ripieno.server.shapes.apis import ApiChange
 from ripieno.server.shapes.runs import Shape
-from ripieno.tools.plane import tokens_of, version_of
 from ripieno.tools.watched import ToolHistory
 
 
