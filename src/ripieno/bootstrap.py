@@ -71,7 +71,7 @@ from ripieno.ports import (
     Toolset,
     Workers,
 )
-from ripieno.rings import KeptTools, ToolsOfAll, model_catalogue, ringed_models, tools_of_all, windows
+from ripieno.rings import KeptTools, ToolsOfAll, egress_policy, model_catalogue, ringed_models, tools_of_all, windows
 from ripieno.server.app import create_app
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
@@ -81,6 +81,7 @@ from ripieno.store.breakers import StoredBreakers
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.definitions import FileDefinitions
+from ripieno.store.egress_events import StoredEgressEvents
 from ripieno.store.events import StoredEvents
 from ripieno.store.halts import StoredHalts
 from ripieno.store.mailboxes import StoredMailboxes
@@ -94,6 +95,7 @@ from ripieno.store.tool_rules import StoredToolRules
 from ripieno.store.workers_local import LocalWorkers
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
+from ripieno.tools.egress.explaining import Explainer
 from ripieno.tools.names import select
 from ripieno.tools.openapi.imports import ImportedApis
 from ripieno.tools.openapi.toolset import Means
@@ -344,7 +346,7 @@ def _around_all(found: ToolsOfAll, scrubber: Scrubber, most: int, artifacts: Art
 
 
 def _kept_tools(frames: Frames, breakers: StoredBreakers) -> KeptTools:
-    return KeptTools(StoredApis(frames), StoredToolRules(frames), breakers)
+    return KeptTools(StoredApis(frames), StoredToolRules(frames), breakers, StoredEgressEvents(frames).keep)
 
 
 def _options(settings: Settings) -> Options:
@@ -390,6 +392,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         budgets=platform.ports.budgets,
         clock=platform.ports.clock,
         access=_access(settings),
+        egress=Explainer(egress_policy(settings)),
         config=config,
     )
 

@@ -24,10 +24,16 @@ from ripieno.models.retried import RetriedModel
 from ripieno.ports import Clock, Model, Toolset
 from ripieno.settings import Settings
 from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, OpenAISettings, ProviderSettings
+from ripieno.settings.tools import EgressRule
 from ripieno.tools import schemas
 from ripieno.tools.builtin.catalogue import builtin_toolsets
+from ripieno.tools.egress.backend import Observe
 from ripieno.tools.egress.guard import guarded_client, prove
 from ripieno.tools.egress.policy import EgressPolicy
+from ripieno.tools.egress.proxy import Proxy
+from ripieno.tools.egress.rules import Rule
+from ripieno.tools.egress.scope import ScopedToolset
+from ripieno.tools.egress.telling import Decisions, Keep
 from ripieno.tools.functions import FunctionToolset
 from ripieno.tools.joined import JoinedToolset
 from ripieno.tools.mcp import loading as mcp_file
@@ -123,26 +129,50 @@ def _opened(secret: SecretStr | None) -> str:
 
 
 async def ringed_tools(
-    settings: Settings, extra: Mapping[str, Toolset], clock: Clock, plane: ToolPlane, stack: AsyncExitStack
+    settings: Settings,
+    extra: Mapping[str, Toolset],
+    clock: Clock,
+    plane: ToolPlane,
+    stack: AsyncExitStack,
+    observe: Observe,
 ) -> ToolRegistry:
     """registry(rings(toolset)) for each toolset, so that a slow one delays no other."""
-    egress = settings.tools.egress
-    policy = EgressPolicy(
-        allow_domains=egress.allow_domains,
-        deny_domains=egress.deny_domains,
-        allow_origins=egress.allow_origins,
-        max_bytes=egress.max_bytes,
-    )
-    client = await stack.enter_async_context(guarded_client(policy))
+    client = await stack.enter_async_context(guarded_client(egress_policy(settings), observe=observe))
     await prove(client)
     toolsets: dict[str, Toolset] = {**builtin_toolsets(client, clock), **extra}
-    toolsets.setdefault("sandbox", sandbox_toolset(sandbox_of(settings, clock), sandbox_limits(settings)))
+    way_out = Proxy(egress_policy(settings), observe) if settings.tools.sandbox.network else None
+    sandboxed = sandbox_toolset(sandbox_of(settings, clock), sandbox_limits(settings), way_out)
+    toolsets.setdefault("sandbox", sandboxed)
     for name, server in mcp_file.load(settings.config / "mcp_servers.yaml").items():
         if name in toolsets or name in RESERVED:
             raise Invalid(f"the MCP server {name} has the name of another toolset")
         toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
     ringed = {name: ringed_toolset(toolset, clock, plane) for name, toolset in toolsets.items()}
     return ToolRegistry(ringed, [name for name, toolset in toolsets.items() if isinstance(toolset, FunctionToolset)])
+
+
+def egress_policy(settings: Settings) -> EgressPolicy:
+    """Where tools may go."""
+    egress = settings.tools.egress
+    return EgressPolicy(
+        allow_domains=egress.allow_domains,
+        deny_domains=egress.deny_domains,
+        allow_origins=egress.allow_origins,
+        max_bytes=egress.max_bytes,
+        rules=tuple(_rule(rule) for rule in egress.rules),
+    )
+
+
+def _rule(rule: EgressRule) -> Rule:
+    return Rule(
+        name=rule.name,
+        allow=rule.action == "allow",
+        domains=rule.domains,
+        tools=rule.tools,
+        tenants=rule.tenants,
+        ports=rule.ports,
+        methods=frozenset(method.upper() for method in rule.methods),
+    )
 
 
 def sandbox_of(settings: Settings, clock: Clock) -> Sandbox:
@@ -163,28 +193,34 @@ def sandbox_limits(settings: Settings) -> Limits:
 
 
 def ringed_toolset(toolset: Toolset, clock: Clock, plane: ToolPlane) -> Toolset:
-    """broken(timed(validated(limited(retried(ruled(toolset)))))); functions of this process without broken.
+    """scoped(broken(timed(validated(limited(retried(ruled(toolset))))))); functions of this process without broken.
 
     A function fails for the sake of what it is asked (a host that is down), so its failures say nothing about the next
     call.
     """
     timed = TimedToolset(ValidatedToolset(plane.inner(toolset, clock), schemas.check), clock)
-    return timed if isinstance(toolset, FunctionToolset) else plane.outer(timed)
+    return ScopedToolset(timed if isinstance(toolset, FunctionToolset) else plane.outer(timed))
 
 
 def imported_apis(
-    settings: Settings, kept: Apis, means: Means, plane: ToolPlane, taken: Collection[str], stack: AsyncExitStack
+    settings: Settings,
+    kept: tuple[Apis, Observe],
+    means: Means,
+    plane: ToolPlane,
+    taken: Collection[str],
+    stack: AsyncExitStack,
 ) -> ImportedApis:
     """What tenants import, with the same rings as all tools; not loaded yet."""
+    known, observe = kept
     egress = settings.tools.egress
-    clients = ApiClients(Domains(egress.allow_domains, egress.deny_domains))
+    clients = ApiClients(Domains(egress.allow_domains, egress.deny_domains, egress_policy(settings).rules), observe)
     stack.push_async_callback(clients.aclose)
 
     def around(toolset: Toolset) -> Toolset:
         return ringed_toolset(toolset, means.clock, plane)
 
     sources = Sources(clients.fetching, settings.config)
-    return ImportedApis(kept, Maker(clients.of, means), sources, [*taken, *RESERVED], around)
+    return ImportedApis(known, Maker(clients.of, means), sources, [*taken, *RESERVED], around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +230,7 @@ class KeptTools:
     apis: Apis
     rules: KeptRules
     breakers: Breakers
+    decisions: Keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +246,11 @@ async def tools_of_all(
     settings: Settings, extra: Mapping[str, Toolset], kept: KeptTools, means: Means, stack: AsyncExitStack
 ) -> ToolsOfAll:
     """joined(registry, imported): the tools of everybody, and those that a tenant imported."""
+    decisions = Decisions(kept.decisions, every=settings.tools.egress.record_allowed)
+    await stack.enter_async_context(decisions.kept())
     rules = await stack.enter_async_context(ToolRules(kept.rules).watched(means.clock))
     plane = ToolPlane(rules, kept.breakers)
-    registry = await ringed_tools(settings, extra, means.clock, plane, stack)
-    apis = imported_apis(settings, kept.apis, means, plane, registry.names, stack)
+    registry = await ringed_tools(settings, extra, means.clock, plane, stack, decisions)
+    apis = imported_apis(settings, (kept.apis, decisions), means, plane, registry.names, stack)
     await stack.enter_async_context(apis.watched(means.clock))
     return ToolsOfAll(JoinedToolset(registry, apis), apis, replace(plane, problems=registry.problems))

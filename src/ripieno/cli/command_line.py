@@ -18,6 +18,7 @@ from ripieno.cli.commands import (
     decide,
     demo,
     dlq,
+    egress,
     halting,
     handing_on,
     history,
@@ -88,6 +89,7 @@ app.add_typer(schedules.schedules)
 app.add_typer(secrets.secrets)
 app.add_typer(artifacts.artifacts)
 app.add_typer(tenants.tenants)
+app.add_typer(egress.egress)
 app.add_typer(sandbox.sandbox)
 app.add_typer(budgets.budgets)
 

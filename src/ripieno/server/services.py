@@ -24,6 +24,8 @@ from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.tenancy import Tenants
 from ripieno.ports import Artifacts, Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
 from ripieno.store.retention import Retention
+from ripieno.tools.egress.explaining import Explainer
+from ripieno.tools.egress.policy import EgressPolicy
 from ripieno.tools.openapi.imports import ImportedApis
 from ripieno.tools.plane import ToolPlane
 
@@ -73,6 +75,7 @@ class Services:
     clock: Clock
     access: StaticAccess
     config: HttpConfig
+    egress: Explainer = field(default_factory=lambda: Explainer(EgressPolicy()))
     retention: Retention | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

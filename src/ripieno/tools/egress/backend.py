@@ -14,7 +14,8 @@ from typing import NoReturn, TypeAlias, cast
 import httpcore2
 
 from ripieno.tools.egress.addresses import is_public
-from ripieno.tools.egress.policy import EgressDecision, EgressDenied, EgressPolicy, normal
+from ripieno.tools.egress.names import normal
+from ripieno.tools.egress.policy import EgressDecision, EgressDenied, EgressPolicy
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host. Raises `OSError` when there are none."""

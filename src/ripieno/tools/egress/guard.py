@@ -15,6 +15,7 @@ import httpx2
 from ripieno.domain.errors import Defect
 from ripieno.tools.egress.backend import Observe, Resolve, system_resolve
 from ripieno.tools.egress.policy import EgressDecision, EgressDenied, EgressPolicy
+from ripieno.tools.egress.scope import PROOF, Scope, scoped
 from ripieno.tools.egress.transport import GuardedTransport
 
 MAX_REDIRECTS = 5
@@ -22,14 +23,15 @@ TIMEOUT = httpx2.Timeout(10.0, connect=5.0)
 """Seconds for each read, write and connection; the policy limits the whole."""
 
 
-def _unobserved(decision: EgressDecision) -> None:
+def unobserved(decision: EgressDecision) -> None:
+    """Take no note of a decision."""
     del decision
 
 
 def guarded_client(
     policy: EgressPolicy,
     *,
-    observe: Observe = _unobserved,
+    observe: Observe = unobserved,
     resolve: Resolve = system_resolve,
     tls: ssl.SSLContext | None = None,
     around: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] | None = None,
@@ -69,7 +71,8 @@ async def prove(client: httpx2.AsyncClient) -> None:
     port = server.sockets[0].getsockname()[1]
     async with server:
         try:
-            await client.get(f"http://127.0.0.1:{port}/")
+            with scoped(Scope(PROOF)):
+                await client.get(f"http://127.0.0.1:{port}/")
         except EgressDenied:
             denied = True
         except httpx2.HTTPError:

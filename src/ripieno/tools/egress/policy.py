@@ -6,6 +6,8 @@ from typing import TypeAlias
 import httpx2
 
 from ripieno.domain.errors import Denied, Invalid
+from ripieno.tools.egress.names import meant, normal
+from ripieno.tools.egress.rules import Rule
 
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
@@ -32,6 +34,8 @@ class EgressDecision:
     port: int
     reason: str
     address: str = ""
+    rule: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,7 @@ class EgressPolicy:
     A domain with a leading dot means it and all below it; `allow_domains=None` means any public host. `allow_origins`
     (`http://127.0.0.1:9000`) are open whatever else is said, private addresses included: they are for what an
     administrator configured. None for `allow_ports`, `max_bytes` (of a response body) or `total_timeout` (seconds,
-    redirects and body included) means no limit.
+    redirects and body included) means no limit. The first of the `rules` that fits goes before the other lists.
 
     Raises:
         Invalid: An origin is not one.
@@ -53,6 +57,7 @@ class EgressPolicy:
     allow_ports: frozenset[int] | None = frozenset({80, 443})
     max_bytes: int | None = 5_000_000
     total_timeout: float | None = 30.0
+    rules: tuple[Rule, ...] = ()
     _origins: frozenset[Origin] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -65,9 +70,9 @@ class EgressPolicy:
     def objection(self, host: str, port: int) -> str | None:
         """Why this host and port are not allowed by name; None when they are."""
         host = normal(host)
-        if _meant(host, self.deny_domains):
+        if meant(host, self.deny_domains):
             return f"{host} is on the deny list"
-        if self.allow_domains is not None and not _meant(host, self.allow_domains):
+        if self.allow_domains is not None and not meant(host, self.allow_domains):
             return f"{host} is not on the allow list"
         if self.allow_ports is not None and port not in self.allow_ports:
             return f"port {port} is not allowed"
@@ -77,23 +82,6 @@ class EgressPolicy:
 def origin(url: httpx2.URL) -> Origin:
     """The origin of a URL, with the port spelt out (0 for a scheme that has none)."""
     return (url.scheme, normal(url.host), url.port or DEFAULT_PORTS.get(url.scheme, 0))
-
-
-def normal(host: str) -> str:
-    """A host name as it is compared: lower case, IDNA, without the dot at the end."""
-    host = host.strip("[]").rstrip(".").lower()
-    try:
-        return host.encode("idna").decode() if not host.isascii() else host
-    except UnicodeError:
-        return host
-
-
-def _meant(host: str, patterns: tuple[str, ...]) -> bool:
-    for pattern in patterns:
-        name = normal(pattern.removeprefix("."))
-        if host == name or (pattern.startswith(".") and host.endswith(f".{name}")):
-            return True
-    return False
 
 
 def _parsed(text: str) -> Origin:

@@ -11,6 +11,8 @@ import httpx2
 
 from ripieno.tools.egress.backend import GuardedBackend, Observe, Resolve, TrustedBackend
 from ripieno.tools.egress.policy import DEFAULT_PORTS, AnswerDenied, EgressDecision, EgressDenied, EgressPolicy, origin
+from ripieno.tools.egress.rules import first
+from ripieno.tools.egress.scope import current
 
 _DEADLINE = "ripieno.deadline"  # loop time, in the request's extensions: redirects inherit them
 
@@ -32,13 +34,16 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._observe = observe
         self._public = _pool(tls, GuardedBackend(policy, resolve, observe))
         self._trusted = _pool(tls, TrustedBackend(observe))
+        # What a rule opens by name; apart, so that nobody else finds its connections. Addresses are vetted as ever.
+        by_rule = EgressPolicy(allow_ports=None)
+        self._ruled = _pool(tls, GuardedBackend(by_rule, resolve, observe))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.scheme not in DEFAULT_PORTS:
             reason = f"scheme {request.url.scheme!r} is not allowed"
             self._tell(request, reason)
             raise EgressDenied(reason)
-        pool = self._trusted if self._policy.trusts(request.url) else self._public
+        pool = self._pool_of(request)
         # A compressed body could grow a thousandfold after it was counted.
         request.headers["accept-encoding"] = "identity"
         deadline = _deadline(request, self._policy.total_timeout)
@@ -55,6 +60,23 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._public.aclose()
         await self._trusted.aclose()
+        await self._ruled.aclose()
+
+    def _pool_of(self, request: httpx2.Request) -> httpcore2.AsyncConnectionPool:
+        """The connections that the request may use. A rule is looked for at each request, also on open connections.
+
+        Raises:
+            EgressDenied: A rule says no.
+        """
+        _, host, port = origin(request.url)
+        rule = first(self._policy.rules, current(), host, port, request.method)
+        if rule is not None and not rule.allow:
+            reason = f"the rule {rule.name} denies {host}"
+            self._tell(request, reason, rule.name)
+            raise EgressDenied(f"not allowed to leave: {reason}")
+        if self._policy.trusts(request.url):
+            return self._trusted
+        return self._public if rule is None else self._ruled
 
     def _objection(self, response: httpx2.Response) -> str | None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -66,9 +88,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             return f"the answer has {length} bytes, more than {limit}"
         return None
 
-    def _tell(self, request: httpx2.Request, reason: str) -> None:
+    def _tell(self, request: httpx2.Request, reason: str, rule: str = "") -> None:
         _, host, port = origin(request.url)
-        self._observe(EgressDecision(False, host, port, reason))
+        self._observe(EgressDecision(False, host, port, reason, rule=rule, method=request.method))
 
 
 class _Stream(Protocol):

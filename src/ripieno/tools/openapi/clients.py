@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import httpx2
 
-from ripieno.tools.egress.guard import guarded_client
+from ripieno.tools.egress.backend import Observe
+from ripieno.tools.egress.guard import guarded_client, unobserved
 from ripieno.tools.egress.policy import EgressPolicy
+from ripieno.tools.egress.rules import Rule
 from ripieno.tools.openapi.addresses import Place
 from ripieno.tools.openapi.documents import MOST_BYTES
 
@@ -20,13 +22,15 @@ class Domains:
 
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
 
 class ApiClients:
     """Makes clients and keeps them: places that opened the same share one, and its connections."""
 
-    def __init__(self, domains: Domains) -> None:
+    def __init__(self, domains: Domains, observe: Observe = unobserved) -> None:
         self._domains = domains
+        self._observe = observe
         self._made: dict[tuple[tuple[str, ...], float], httpx2.AsyncClient] = {}
 
     def of(self, place: Place) -> httpx2.AsyncClient:
@@ -53,5 +57,6 @@ class ApiClients:
             allow_origins=opened,
             max_bytes=most_bytes,
             total_timeout=seconds,
+            rules=self._domains.rules,
         )
-        return guarded_client(policy)
+        return guarded_client(policy, observe=self._observe)

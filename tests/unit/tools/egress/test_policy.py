@@ -3,7 +3,8 @@ import pytest
 
 from ripieno.domain.errors import Denied, Invalid
 from ripieno.tools.egress.backend import GuardedBackend, system_resolve
-from ripieno.tools.egress.policy import EgressDecision, EgressDenied, EgressPolicy, normal
+from ripieno.tools.egress.names import normal
+from ripieno.tools.egress.policy import EgressDecision, EgressDenied, EgressPolicy
 
 
 @pytest.mark.parametrize(
