@@ -85,6 +85,8 @@ from ripieno.store.egress_events import StoredEgressEvents
 from ripieno.store.events import StoredEvents
 from ripieno.store.halts import StoredHalts
 from ripieno.store.mailboxes import StoredMailboxes
+from ripieno.store.mcp_pins import StoredMcpPins
+from ripieno.store.mcp_servers import StoredMcpServers
 from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
 from ripieno.store.retention import Retention
@@ -96,6 +98,7 @@ from ripieno.store.workers_local import LocalWorkers
 from ripieno.tools import schemas
 from ripieno.tools.bounded import BoundedToolset
 from ripieno.tools.egress.explaining import Explainer
+from ripieno.tools.mcp.servers import McpServers
 from ripieno.tools.names import select
 from ripieno.tools.openapi.imports import ImportedApis
 from ripieno.tools.openapi.toolset import Means
@@ -150,6 +153,7 @@ class Ports:
     tools: Toolset
     apis: ImportedApis
     plane: ToolPlane
+    mcp: McpServers
     gate: Gate
     check: SchemaCheck
     workspaces: Path
@@ -288,7 +292,9 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(keyring(settings))), scrubber)
         means = Means(secrets, clock, schemas.check)
-        all_tools = await tools_of_all(settings, extras.toolsets, _kept_tools(store.frames, breakers), means, stack)
+        all_tools = await tools_of_all(
+            settings, extras.toolsets, _kept_tools(store.frames, breakers), means, scrubber.text, stack
+        )
         ports = Ports(
             clock=clock,
             dispatch=store.dispatch,
@@ -307,6 +313,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             tools=_around_all(all_tools, scrubber, settings.tools.result_bytes, artifacts, clock),
             apis=all_tools.apis,
             plane=all_tools.plane,
+            mcp=all_tools.mcp,
             gate=RiskGate(settings.tools.ask_from),
             check=schemas.check,
             workspaces=settings.data / "workspaces",
@@ -346,7 +353,9 @@ def _around_all(found: ToolsOfAll, scrubber: Scrubber, most: int, artifacts: Art
 
 
 def _kept_tools(frames: Frames, breakers: StoredBreakers) -> KeptTools:
-    return KeptTools(StoredApis(frames), StoredToolRules(frames), breakers, StoredEgressEvents(frames).keep)
+    rules, decisions = StoredToolRules(frames), StoredEgressEvents(frames).keep
+    servers, pins = StoredMcpServers(frames), StoredMcpPins(frames)
+    return KeptTools(StoredApis(frames), rules, breakers, decisions, servers, pins)
 
 
 def _options(settings: Settings) -> Options:
@@ -389,6 +398,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         apis=platform.ports.apis,
         plane=platform.ports.plane,
         artifacts=platform.ports.artifacts,
+        mcp=platform.ports.mcp,
         budgets=platform.ports.budgets,
         clock=platform.ports.clock,
         access=_access(settings),

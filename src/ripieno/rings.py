@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import httpx2
 from pydantic import SecretStr
 
-from ripieno.domain.errors import Invalid
 from ripieno.engine.performers.own_tools import RESERVED
 from ripieno.models.broken import Breakers, BrokenModel
 from ripieno.models.catalogue import Catalogue
@@ -36,8 +35,8 @@ from ripieno.tools.egress.scope import ScopedToolset
 from ripieno.tools.egress.telling import Decisions, Keep
 from ripieno.tools.functions import FunctionToolset
 from ripieno.tools.joined import JoinedToolset
-from ripieno.tools.mcp import loading as mcp_file
-from ripieno.tools.mcp.toolset import McpToolset
+from ripieno.tools.mcp.loading import load
+from ripieno.tools.mcp.servers import KeptServers, McpServers, Pins, Surroundings
 from ripieno.tools.openapi.clients import ApiClients, Domains
 from ripieno.tools.openapi.fetching import Sources
 from ripieno.tools.openapi.imports import Apis, ImportedApis
@@ -54,6 +53,8 @@ from ripieno.tools.sandbox.contract import Limits, Sandbox
 from ripieno.tools.sandbox.toolset import sandbox_toolset
 from ripieno.tools.timed import TimedToolset
 from ripieno.tools.validated import ValidatedToolset
+
+MCP_FILE = "mcp_servers.yaml"
 
 
 def price_list(settings: Settings) -> PriceList:
@@ -143,10 +144,6 @@ async def ringed_tools(
     way_out = Proxy(egress_policy(settings), observe) if settings.tools.sandbox.network else None
     sandboxed = sandbox_toolset(sandbox_of(settings, clock), sandbox_limits(settings), way_out)
     toolsets.setdefault("sandbox", sandboxed)
-    for name, server in mcp_file.load(settings.config / "mcp_servers.yaml").items():
-        if name in toolsets or name in RESERVED:
-            raise Invalid(f"the MCP server {name} has the name of another toolset")
-        toolsets[name] = await stack.enter_async_context(McpToolset(server, clock))
     ringed = {name: ringed_toolset(toolset, clock, plane) for name, toolset in toolsets.items()}
     return ToolRegistry(ringed, [name for name, toolset in toolsets.items() if isinstance(toolset, FunctionToolset)])
 
@@ -220,7 +217,7 @@ def imported_apis(
         return ringed_toolset(toolset, means.clock, plane)
 
     sources = Sources(clients.fetching, settings.config)
-    return ImportedApis(known, Maker(clients.of, means), sources, [*taken, *RESERVED], around)
+    return ImportedApis(known, Maker(clients.of, means), sources, taken, around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +228,8 @@ class KeptTools:
     rules: KeptRules
     breakers: Breakers
     decisions: Keep
+    servers: KeptServers
+    pins: Pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,18 +238,59 @@ class ToolsOfAll:
 
     tools: Toolset
     apis: ImportedApis
+    mcp: McpServers
     plane: ToolPlane
 
 
+def mcp_servers(
+    settings: Settings,
+    kept: KeptTools,
+    means: Means,
+    plane: ToolPlane,
+    scrub: Callable[[str], str],
+    taken: Callable[[str, str], bool],
+) -> McpServers:
+    """The servers of the file and of tenants, with the same rings as all tools; not connected yet."""
+
+    def around(toolset: Toolset) -> Toolset:
+        return ringed_toolset(toolset, means.clock, plane)
+
+    surroundings = Surroundings(
+        clock=means.clock,
+        secrets=means.secrets,
+        around=around,
+        file=settings.config / MCP_FILE,
+        taken=taken,
+        allow_new=settings.tools.mcp.new_tools == "allow",
+        stdio_over_api=settings.tools.mcp.stdio_over_api,
+        scrub=scrub,
+    )
+    return McpServers(kept.servers, kept.pins, surroundings)
+
+
 async def tools_of_all(
-    settings: Settings, extra: Mapping[str, Toolset], kept: KeptTools, means: Means, stack: AsyncExitStack
+    settings: Settings,
+    extra: Mapping[str, Toolset],
+    kept: KeptTools,
+    means: Means,
+    scrub: Callable[[str], str],
+    stack: AsyncExitStack,
 ) -> ToolsOfAll:
-    """joined(registry, imported): the tools of everybody, and those that a tenant imported."""
+    """joined(registry, imported, servers): the tools of everybody, of APIs that a tenant imported, of MCP servers."""
     decisions = Decisions(kept.decisions, every=settings.tools.egress.record_allowed)
     await stack.enter_async_context(decisions.kept())
     rules = await stack.enter_async_context(ToolRules(kept.rules).watched(means.clock))
     plane = ToolPlane(rules, kept.breakers)
     registry = await ringed_tools(settings, extra, means.clock, plane, stack, decisions)
-    apis = imported_apis(settings, (kept.apis, decisions), means, plane, registry.names, stack)
+    names = {*registry.names, *RESERVED}
+    in_file = load(settings.config / MCP_FILE)
+    apis = imported_apis(settings, (kept.apis, decisions), means, plane, [*names, *in_file], stack)
+
+    def taken(tenant: str, name: str) -> bool:
+        return name in names or apis.toolset(tenant, name) is not None
+
+    servers = mcp_servers(settings, kept, means, plane, scrub, taken)
     await stack.enter_async_context(apis.watched(means.clock))
-    return ToolsOfAll(JoinedToolset(registry, apis), apis, replace(plane, problems=registry.problems))
+    await stack.enter_async_context(servers.watched())
+    joined = JoinedToolset(registry, apis, servers, settled=servers.settled)
+    return ToolsOfAll(joined, apis, servers, replace(plane, problems=registry.problems))

@@ -129,13 +129,21 @@ async def test_structured_results_keep_their_data(tmp_path: Path):
         assert (await it.call("add", a=1, b=2)).data == {"total": 3}
 
 
-async def test_what_is_no_text_is_described(tmp_path: Path):
+async def test_what_is_no_text_comes_as_files(tmp_path: Path):
     async with counter(tmp_path) as it:
-        text = (await it.call("binary")).text
-    assert "[image image/png, 8 bytes, not shown]" in text
-    assert "[resource file:///b.bin, application/x-b, 3 bytes, not shown]" in text
-    assert "\ninside\n" in text
-    assert "[resource link: file:///c.txt]" in text
+        result = await it.call("binary")
+    assert [(blob.media_type, len(blob.data)) for blob in result.content] == [("image/png", 8), ("application/x-b", 3)]
+    assert (
+        result.text == "[audio, audio/wav: 3 characters that are no base64]\ninside\n\n[resource link: file:///c.txt]"
+    )
+
+
+async def test_a_server_may_be_held_to_less_than_others(tmp_path: Path):
+    async with counter(tmp_path, result_bytes=300) as it:
+        result = await it.call("huge", size=1000)
+    assert len(result.text.encode()) <= 300
+    assert (result.truncated, result.total_bytes) == (True, 1000)
+    assert [(blob.name, len(blob.data)) for blob in result.content] == [("result.txt", 1000)]
 
 
 async def test_large_answers_come_through_whole(tmp_path: Path):

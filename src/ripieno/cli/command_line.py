@@ -22,6 +22,7 @@ from ripieno.cli.commands import (
     halting,
     handing_on,
     history,
+    mcp,
     retention,
     run,
     runs,
@@ -91,6 +92,7 @@ app.add_typer(artifacts.artifacts)
 app.add_typer(tenants.tenants)
 app.add_typer(egress.egress)
 app.add_typer(sandbox.sandbox)
+app.add_typer(mcp.mcp)
 app.add_typer(budgets.budgets)
 
 

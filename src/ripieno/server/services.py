@@ -26,6 +26,7 @@ from ripieno.ports import Artifacts, Clock, DeadLetters, Definitions, Outbox, Re
 from ripieno.store.retention import Retention
 from ripieno.tools.egress.explaining import Explainer
 from ripieno.tools.egress.policy import EgressPolicy
+from ripieno.tools.mcp.servers import McpServers
 from ripieno.tools.openapi.imports import ImportedApis
 from ripieno.tools.plane import ToolPlane
 
@@ -71,6 +72,7 @@ class Services:
     apis: ImportedApis
     plane: ToolPlane
     artifacts: Artifacts
+    mcp: McpServers
     budgets: LeasedBudgets
     clock: Clock
     access: StaticAccess

@@ -57,6 +57,17 @@ class SandboxSettings(Section):
     cgroup: Path | None = None
 
 
+class McpSettings(Section):
+    """MCP servers.
+
+    `new_tools` is what becomes of tools that a known server did not offer before. `stdio_over_api` lets administrators
+    add servers over the API that are programs of this machine: whoever may do that may run anything here.
+    """
+
+    new_tools: Literal["allow", "quarantine"] = "allow"
+    stdio_over_api: bool = False
+
+
 class ToolSettings(Section):
     """Limits around every tool.
 
@@ -71,3 +82,4 @@ class ToolSettings(Section):
     max_offered_tokens: int = Field(default=40_000, ge=1000)
     egress: EgressSettings = EgressSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    mcp: McpSettings = McpSettings()

@@ -296,6 +296,29 @@ CREATE TABLE mailboxes (
 	PRIMARY KEY (tenant, box)
 );
 
+CREATE TABLE mcp_pins (
+	tenant TEXT NOT NULL, 
+	server TEXT NOT NULL, 
+	tool TEXT NOT NULL, 
+	accepted TEXT, 
+	offered TEXT, 
+	accepted_by TEXT NOT NULL, 
+	accepted_at BIGINT, 
+	offered_at BIGINT, 
+	PRIMARY KEY (tenant, server, tool)
+);
+
+CREATE TABLE mcp_servers (
+	tenant TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	config TEXT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, name)
+);
+
 CREATE TABLE outbox (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	pos BIGINT, 

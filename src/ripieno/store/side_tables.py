@@ -1,4 +1,4 @@
-"""The tables of what lives beside runs: schedules, mail, APIs, artifacts. See `tables` for how columns are kept."""
+"""The tables of what lives beside runs: schedules, mail, APIs, artifacts … `tables` says how columns are kept."""
 
 from sqlalchemy import (
     BigInteger,
@@ -224,4 +224,34 @@ blob_chunks = Table(
     Column("n", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
     PrimaryKeyConstraint("place", "n"),
+)
+
+mcp_servers = Table(
+    "mcp_servers",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("name", Word, nullable=False),
+    # Another whenever the configuration is.
+    Column("version", Word, nullable=False),
+    Column("config", Body, nullable=False),
+    Column("created_by", Word, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+    Column("updated_at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "name"),
+)
+
+# Servers of files have no tenant.
+mcp_pins = Table(
+    "mcp_pins",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("server", Word, nullable=False),
+    Column("tool", Word, nullable=False),
+    Column("accepted", Body),
+    # What the server offers instead, for somebody to look at.
+    Column("offered", Body),
+    Column("accepted_by", Word, nullable=False),
+    Column("accepted_at", Stamp),
+    Column("offered_at", Stamp),
+    PrimaryKeyConstraint("tenant", "server", "tool"),
 )

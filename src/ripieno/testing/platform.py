@@ -19,6 +19,7 @@ from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.memory_apis import apis_in_memory
 from ripieno.testing.memory_artifacts import MemoryArtifacts
 from ripieno.testing.memory_journal import MemoryStore
+from ripieno.testing.memory_mcp import mcp_in_memory
 from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.memory_tool_rules import plane_in_memory
 from ripieno.tools import schemas
@@ -39,7 +40,7 @@ def in_memory(
     clock, dispatch = clock or SystemClock(), LocalDispatch()
     store, secrets = MemoryStore(clock, dispatch), MemorySecrets(clock)
     plane = plane_in_memory(clock)
-    apis = apis_in_memory(clock, secrets)
+    apis, mcp = apis_in_memory(clock, secrets), mcp_in_memory(clock, secrets)
     ports = Ports(
         clock=clock,
         dispatch=dispatch,
@@ -55,9 +56,10 @@ def in_memory(
         artifacts=MemoryArtifacts(clock),
         budgets=LeasedBudgets(store.books, clock),
         model=model,
-        tools=WatchedToolset(plane.inner(JoinedToolset(tools, apis), clock), plane.histories, clock),
+        tools=WatchedToolset(plane.inner(JoinedToolset(tools, apis, mcp), clock), plane.histories, clock),
         apis=apis,
         plane=plane,
+        mcp=mcp,
         gate=RiskGate(Risk.HIGH),
         check=schemas.check,
         workspaces=workspaces,

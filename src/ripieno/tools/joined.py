@@ -1,6 +1,6 @@
-"""The tools of everybody and those that a tenant imported, as one toolset."""
+"""The tools of everybody, those that a tenant imported, and those of MCP servers, as one toolset."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec
@@ -19,25 +19,34 @@ class OfTenants(Protocol):
         ...
 
 
-class JoinedToolset:
-    """`ports.Toolset`. A name that both know is everybody's."""
+async def _at_once(tenant: str) -> None:
+    del tenant
 
-    def __init__(self, shared: Toolset, own: OfTenants) -> None:
+
+class JoinedToolset:
+    """`ports.Toolset`. A name that several know is the first one's; `settled` waits until all can list."""
+
+    def __init__(self, shared: Toolset, *own: OfTenants, settled: Callable[[str], Awaitable[None]] = _at_once) -> None:
         self._shared = shared
         self._own = own
-        self._joined: dict[str, tuple[Sequence[ToolSpec], Sequence[ToolSpec], Sequence[ToolSpec]]] = {}
+        self._settled = settled
+        self._joined: dict[str, tuple[tuple[Sequence[ToolSpec], ...], Sequence[ToolSpec]]] = {}
 
     async def list(self, context: ToolContext) -> Sequence[ToolSpec]:
-        shared, own = await self._shared.list(context), self._own.specs(context.tenant)
-        if not own:
-            return shared
+        await self._settled(context.tenant)
+        parts = (await self._shared.list(context), *(own.specs(context.tenant) for own in self._own))
+        if not any(parts[1:]):
+            return parts[0]
         known = self._joined.get(context.tenant)
-        if known is None or known[0] is not shared or known[1] is not own:
-            names = {spec.name for spec in shared}
-            joined = (*shared, *(spec for spec in own if spec.name not in names))
-            known = self._joined[context.tenant] = (shared, own, joined)
-        return known[2]
+        if known is None or any(old is not new for old, new in zip(known[0], parts, strict=True)):
+            named: dict[str, ToolSpec] = {}
+            for part in parts:
+                for spec in part:
+                    named.setdefault(spec.name, spec)
+            known = self._joined[context.tenant] = (parts, tuple(named.values()))
+        return known[1]
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolResult:
-        toolset = self._own.toolset(context.tenant, call.name.partition(".")[0])
-        return await (toolset or self._shared).call(call, context)
+        name, tenant = call.name.partition(".")[0], context.tenant
+        found = next((found for own in self._own if (found := own.toolset(tenant, name)) is not None), self._shared)
+        return await found.call(call, context)

@@ -126,3 +126,9 @@ async def test_a_tool_that_never_stops_asking_is_an_error(make: Any):
     assert told(bench.model.requests[1]) == [
         f"error: shop.order asked {MOST_QUESTIONS} questions and never did its work"
     ]
+
+
+async def test_a_question_that_cannot_be_shown_is_an_error(make: Any):
+    bench = await make([ORDER, says("done")], {"shop.order": asks()})
+    await bench.ended(await bench.start())
+    assert told(bench.model.requests[1]) == ["error: shop.order asked something that cannot be shown"]

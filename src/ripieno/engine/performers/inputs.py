@@ -67,7 +67,10 @@ class InputPerformer:
             asked += 1
         if asked >= MOST_QUESTIONS:
             return ToolResult(ToolStatus.ERROR, f"{tool} asked {asked} questions and never did its work")
-        first = inputs.questions(result)[0]
+        found = inputs.questions(result)
+        if not found:  # what it asked was too long to be passed on
+            return ToolResult(ToolStatus.ERROR, f"{tool} asked something that cannot be shown")
+        first = found[0]
         request = {"tool": tool, **first.shown(), "digest": first.digest, "attempt": attempt}
         await self._people.ask(leg, _place(key, asked + 1), _question(request), closes)
         return result

@@ -36,6 +36,7 @@ from ripieno.testing.crashtest.recording import RecordedModel, RecordedTools
 from ripieno.testing.crashtest.witness import Witness
 from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.memory_apis import apis_in_memory
+from ripieno.testing.memory_mcp import mcp_in_memory
 from ripieno.testing.memory_secrets import MemorySecrets
 from ripieno.testing.memory_tool_rules import plane_in_memory
 from ripieno.testing.scripted_model import ScriptedModel
@@ -95,6 +96,7 @@ def _ports(life: Life, store: EmbeddedStore, clock: Clock, dispatch: LocalDispat
         artifacts=StoredArtifacts(store.frames, clock, {"folder": FolderShelf(life.folder / "artifacts")}, "folder"),
         apis=apis_in_memory(clock, secrets),
         plane=plane_in_memory(clock),
+        mcp=mcp_in_memory(clock, secrets),
         budgets=LeasedBudgets(StoredBooks(store.frames), clock),
         model=_model(plan),
         tools=RecordedTools(tools, plan.recording.results) if plan.recording else tools,

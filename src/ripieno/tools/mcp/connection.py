@@ -81,7 +81,7 @@ class Connection:
         self._means = means
         self._live: _Live | None = None
         self._up = asyncio.Event()
-        self._tried = asyncio.Event()
+        self.tried = asyncio.Event()
         self._again = asyncio.Event()
         self._slots = asyncio.Semaphore(config.concurrency)
         self._problem = "it has not been started"
@@ -106,7 +106,7 @@ class Connection:
             if attempt.cancelled():
                 self._problem = "its connection broke"
             self._turn("down")
-            self._tried.set()
+            self.tried.set()
             problem = self._means.scrub(self._problem)
             self.tail.add("connection", problem, "warning")
             _log.warning("MCP server %s: %s. It said: %s", self._config.name, problem, self._last_words())
@@ -142,7 +142,7 @@ class Connection:
         """
         if self.specs is None:
             try:
-                await asyncio.wait_for(self._tried.wait(), seconds)
+                await asyncio.wait_for(self.tried.wait(), seconds)
             except TimeoutError:
                 raise ServerDown(f"server {self._config.name} has not answered yet") from None
         if self.specs is None:
@@ -227,7 +227,7 @@ class Connection:
             live = _Live(session, ending, group, changed, self._config.timeout)
             self._live = live
             self._up.set()
-            self._tried.set()
+            self.tried.set()
             upkeep = [
                 group.create_task(session.changes(changed.set)),
                 group.create_task(self._refresh(live, changed)),

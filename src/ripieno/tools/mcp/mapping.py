@@ -5,10 +5,13 @@ import binascii
 
 import mcp_types as types
 
+from ripieno.domain.artifacts import Blob
 from ripieno.domain.mcp_servers import OfferedTool
 from ripieno.domain.tools import ToolResult, ToolStatus
 from ripieno.tools import functions
 from ripieno.tools.mcp.specs import DESTRUCTIVE, IDEMPOTENT, READ_ONLY
+
+_LONGEST_NAME = 100  # characters of a file's name
 
 
 def offered(tool: types.Tool) -> OfferedTool:
@@ -20,32 +23,37 @@ def offered(tool: types.Tool) -> OfferedTool:
 
 
 def result(answer: types.CallToolResult) -> ToolResult:
-    """What a server answered. Text is passed on byte for byte; what is no text is described."""
+    """What a server answered: text byte for byte, structured values, and files as what they are."""
     data = answer.structured_content
-    text = "\n".join(_text(block) for block in answer.content)
+    parts = [_part(block) for block in answer.content]
+    text = "\n".join(part for part in parts if isinstance(part, str))
     if not answer.content and data is not None:
         text = functions.text(data)
-    return ToolResult(ToolStatus.ERROR if answer.is_error else ToolStatus.OK, text, data=data)
+    files = tuple(part for part in parts if isinstance(part, Blob))
+    return ToolResult(ToolStatus.ERROR if answer.is_error else ToolStatus.OK, text, data=data, content=files)
 
 
-def _text(block: types.ContentBlock) -> str:
+def _part(block: types.ContentBlock) -> str | Blob:
     match block:
         case types.TextContent():
             return block.text
         case types.ImageContent() | types.AudioContent():
-            return f"[{block.type} {block.mime_type}, {_size(block.data)} bytes, not shown]"
+            return _file(block.data, block.mime_type, block.type)
         case types.ResourceLink():
             return f"[resource {block.name}: {block.uri}]"
-        case types.EmbeddedResource(resource=types.TextResourceContents() as resource):
-            return resource.text
         case types.EmbeddedResource(resource=resource):
-            kind = resource.mime_type or "unknown type"
-            size = _size(resource.blob) if isinstance(resource, types.BlobResourceContents) else 0
-            return f"[resource {resource.uri}, {kind}, {size} bytes, not shown]"
+            return _embedded(resource)
 
 
-def _size(encoded: str) -> int:
+def _embedded(resource: types.TextResourceContents | types.BlobResourceContents) -> str | Blob:
+    if isinstance(resource, types.TextResourceContents):
+        return resource.text
+    name = resource.uri.rstrip("/").rpartition("/")[2][:_LONGEST_NAME]
+    return _file(resource.blob, resource.mime_type or "application/octet-stream", name)
+
+
+def _file(encoded: str, media_type: str, name: str) -> str | Blob:
     try:
-        return len(base64.b64decode(encoded))
-    except binascii.Error:
-        return len(encoded)
+        return Blob(base64.b64decode(encoded, validate=True), media_type, name)
+    except (binascii.Error, ValueError):
+        return f"[{name}, {media_type}: {len(encoded)} characters that are no base64]"

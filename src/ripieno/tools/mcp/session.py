@@ -245,6 +245,7 @@ class Session:
             return
         with contextlib.suppress(MCPError, RuntimeError, TimeoutError):  # a server need not offer it
             async with self._live.listen(tools_list_changed=True) as subscription:
+                changed()  # perhaps before anybody listened
                 async for _ in subscription:
                     changed()
 

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from ripieno.domain.artifacts import Blob
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.tools import ToolCall, ToolContext, ToolResult, ToolSpec, ToolStatus
 from ripieno.ports import Clock
+from ripieno.tools.bounded import bounded
 from ripieno.tools.failures import unknown_tool
 from ripieno.tools.mcp.config import ServerConfig
 from ripieno.tools.mcp.connection import ALONE, Connection, Means
@@ -59,13 +62,20 @@ class McpToolset:
         tool = call.name.partition(".")[2]
         wait = min(_CALL_WAIT, self.config.timeout / 2)
         try:
-            return await self.connection.call(tool, call.arguments, context, wait)
+            return self._held(await self.connection.call(tool, call.arguments, context, wait))
         except ServerDown as error:
             return ToolResult(ToolStatus.UNAVAILABLE, error.detail)
         except ServerLost as error:
             return _lost(call.name, spec, error.detail)
         except TimeoutError:
             return late(call.name, spec, self.config.timeout)
+
+    def _held(self, result: ToolResult) -> ToolResult:
+        """The result within what this server may show; the whole comes with it as a file."""
+        limit, raw = self.config.result_bytes, result.text.encode(errors="replace")
+        if limit is None or len(raw) <= limit:
+            return result
+        return replace(bounded(result, limit), content=(Blob(raw, "text/plain", "result.txt"), *result.content))
 
 
 def _lost(name: str, spec: ToolSpec | None, why: str) -> ToolResult:

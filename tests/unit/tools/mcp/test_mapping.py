@@ -1,6 +1,7 @@
 import mcp_types as types
 import pytest
 
+from ripieno.domain.artifacts import Blob
 from ripieno.domain.effects import EffectClass
 from ripieno.domain.tools import Compensation, Reconciliation, Risk, ToolResult, ToolStatus
 from ripieno.tools.mcp import mapping, specs
@@ -52,6 +53,18 @@ def test_blocks_are_joined_and_errors_marked():
     assert mapping.result(types.CallToolResult(content=blocks, is_error=True)) == ToolResult(ToolStatus.ERROR, "a\n\nb")
 
 
-def test_broken_base64_is_described_too():
+def test_broken_base64_is_described():
     block = types.ImageContent(data="a", mime_type="image/png")
-    assert mapping.result(types.CallToolResult(content=[block])).text == "[image image/png, 1 bytes, not shown]"
+    found = mapping.result(types.CallToolResult(content=[block]))
+    assert (found.text, found.content) == ("[image, image/png: 1 characters that are no base64]", ())
+
+
+def test_files_come_as_what_they_are():
+    resource = types.BlobResourceContents(uri="file:///a/b.bin", blob="AAEC")
+    blocks: list[types.ContentBlock] = [
+        types.ImageContent(data="AAEC", mime_type="image/png"),
+        types.EmbeddedResource(resource=resource),
+    ]
+    found = mapping.result(types.CallToolResult(content=blocks))
+    octets = "application/octet-stream"
+    assert found.content == (Blob(b"\0\1\2", "image/png", "image"), Blob(b"\0\1\2", octets, "b.bin"))

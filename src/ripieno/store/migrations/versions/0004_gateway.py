@@ -18,13 +18,14 @@ def upgrade() -> None:
     _tool_rules()
     _artifacts()
     _mail()
+    _mcp()
 
 
 def downgrade() -> None:
     """Take back."""
     op.drop_index("mail_unacknowledged", "mail")
     op.drop_column("mail", "acknowledged_at")
-    for table in ("tool_rules", "event_wakes", "event_waiters", "published_events"):
+    for table in ("mcp_pins", "mcp_servers", "tool_rules", "event_wakes", "event_waiters", "published_events"):
         op.drop_table(table)
     for table in ("blob_chunks", "blobs", "artifacts"):
         op.drop_table(table)
@@ -118,3 +119,29 @@ def _mail() -> None:
     op.execute("UPDATE mail SET acknowledged_at = taken_at WHERE taken_at IS NOT NULL")
     where = sa.text("taken_at IS NOT NULL AND acknowledged_at IS NULL")
     op.create_index("mail_unacknowledged", "mail", ["taken_by"], sqlite_where=where, postgresql_where=where)
+
+
+def _mcp() -> None:
+    op.create_table(
+        "mcp_servers",
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("version", WORD, nullable=False),
+        sa.Column("config", BODY, nullable=False),
+        sa.Column("created_by", WORD, nullable=False),
+        sa.Column("created_at", STAMP, nullable=False),
+        sa.Column("updated_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "name"),
+    )
+    op.create_table(
+        "mcp_pins",
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("server", WORD, nullable=False),
+        sa.Column("tool", WORD, nullable=False),
+        sa.Column("accepted", BODY),
+        sa.Column("offered", BODY),
+        sa.Column("accepted_by", WORD, nullable=False),
+        sa.Column("accepted_at", STAMP),
+        sa.Column("offered_at", STAMP),
+        sa.PrimaryKeyConstraint("tenant", "server", "tool"),
+    )
