@@ -65,7 +65,6 @@ from ripieno.ports import (
     Model,
     Outbox,
     Records,
-    Replies,
     SchemaCheck,
     Secrets,
     Toolset,
@@ -73,6 +72,7 @@ from ripieno.ports import (
 )
 from ripieno.rings import KeptTools, ToolsOfAll, egress_policy, model_catalogue, ringed_models, tools_of_all, windows
 from ripieno.server.app import create_app
+from ripieno.server.replies import Replies
 from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
 from ripieno.settings import Settings

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ripieno.domain.errors import Invalid
 from ripieno.governance.keyring import FileKeyring, GivenKeyring, Keyring, NoKeyring
 from ripieno.integrations.brokers.opening import open_dispatch
-from ripieno.ports import Clock, Dispatch, History, Journal, Records, Replies, Workers
+from ripieno.ports import Clock, Dispatch, History, Journal, Records, Workers
+from ripieno.server.replies import Replies
 from ripieno.settings import Settings
 from ripieno.store.artifacts import StoredArtifacts
 from ripieno.store.dispatch_local import LocalDispatch

@@ -4,6 +4,7 @@ Every method that takes a `tenant` sees that tenant's rows alone: what belongs t
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -19,12 +20,12 @@ from ripieno.domain.halts import Halt
 from ripieno.domain.hints import Hint
 from ripieno.domain.interrupts import Decision, Interrupt
 from ripieno.domain.jsons import Json, JsonObject
+from ripieno.domain.limits import Rate
 from ripieno.domain.messages import ModelEvent, ModelRequest
 from ripieno.domain.outbox import AuditFilter, AuditRow, OutboxRow
 from ripieno.domain.past import Founding, Reopening, Settled
 from ripieno.domain.policies import Action, Verdict
 from ripieno.domain.principals import Principal
-from ripieno.domain.replies import StoredReply
 from ripieno.domain.runs import NewRun, Run, RunResult
 from ripieno.domain.secrets import SecretInfo
 from ripieno.domain.sessions import Exchange, Session
@@ -341,26 +342,6 @@ class Workers(Protocol):
         ...
 
 
-class Replies(Protocol):
-    """First answers of write requests, kept for 24 hours by (scope, key)."""
-
-    async def begin(self, scope: str, key: str, body_hash: str, resource_id: str) -> StoredReply | None:
-        """Reserve the key. None when it is new; otherwise what is there.
-
-        `resource_id` is the id that the request will give to what it creates: a request that a crash cut off is
-        tried again under the same id and so creates it once.
-        """
-        ...
-
-    async def complete(self, scope: str, key: str, reply: StoredReply) -> None:
-        """Keep the answer."""
-        ...
-
-    async def forget(self, scope: str, key: str) -> None:
-        """Free the key, because the request was refused before it did anything."""
-        ...
-
-
 class DeadLetters(Protocol):
     """What came to nothing. The journal writes them; here they are read and dealt with, each once and audited."""
 
@@ -478,4 +459,31 @@ class Artifacts(Protocol):
 
     async def delete(self, principal: Principal, artifact_id: str) -> None:
         """Forget one. Its bytes go later, unless another artifact has the same. Raises `NotFound`."""
+        ...
+
+
+class Limiter(Protocol):
+    """Rates and permits by key, shared by all processes where there is something to share them over."""
+
+    async def acquire(self, key: str, rates: Sequence[Rate], cost: int = 1) -> float | None:
+        """Count `cost` under every rate and answer None; or count nothing and answer after how many seconds to ask.
+
+        What costs more than a whole rate is let through when nothing else counts.
+        """
+        ...
+
+    async def charge(self, key: str, rates: Sequence[Rate], cost: int) -> None:
+        """Count what has been used already, whether there was room for it or not."""
+        ...
+
+    async def pause(self, key: str, seconds: float) -> None:
+        """Let nobody acquire anything under this key for so long; a longer pause holds."""
+        ...
+
+    def slot(self, key: str, permits: int, wait: float) -> AbstractAsyncContextManager[None]:
+        """Hold one of so many permits until the block ends. Who waits in one process is served in order.
+
+        Raises:
+            RateLimited: On entering, when none was free for `wait` seconds.
+        """
         ...

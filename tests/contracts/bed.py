@@ -20,7 +20,8 @@ from ripieno.domain.principals import Principal
 from ripieno.domain.runs import ExitReason, NewRun, Run, RunInput, RunKind, RunResult, RunStatus
 from ripieno.governance.budgets import Books
 from ripieno.governance.tenancy import Tenants
-from ripieno.ports import Clock, DeadLetters, Dispatch, Halts, History, Journal, Outbox, Records, Replies
+from ripieno.ports import Clock, DeadLetters, Dispatch, Halts, History, Journal, Outbox, Records
+from ripieno.server.replies import Replies
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.dispatch_local import LocalDispatch

@@ -8,7 +8,8 @@ from typing import Protocol
 from ripieno.bootstrap import Ports
 from ripieno.clock import SystemClock
 from ripieno.domain.agents import AgentDefinition
-from ripieno.ports import Clock, Dispatch, History, Journal, Model, Records, Replies, Toolset
+from ripieno.ports import Clock, Dispatch, History, Journal, Model, Records, Toolset
+from ripieno.server.replies import Replies
 from ripieno.testing.platform import in_memory
 
 CLERK = AgentDefinition(name="clerk", tools=("*",))

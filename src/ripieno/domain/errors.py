@@ -20,6 +20,7 @@
     │       └── OwnRequest · NotAssignee
     ├── Unavailable          something remote; may be tried again
     │   ├── ModelUnavailable
+    │   ├── RateLimited
     │   ├── ToolUnavailable · CallUnfinished
     │   ├── SecretsLocked
     │   ├── Halted
@@ -348,6 +349,12 @@ class ModelUnavailable(Unavailable):
     """A model provider failed in a way that may pass: 408, 409, 429, 5xx, a cut connection, a time-out."""
 
     code = "model_unavailable"
+
+
+class RateLimited(Unavailable):
+    """A limit that is set here leaves no room in the time that there is; nothing was asked of the remote."""
+
+    code = "rate_limited"
 
 
 class ToolUnavailable(Unavailable):

@@ -88,6 +88,7 @@ KINDS: dict[str, Kind] = {
     "halted": Kind(503, "An operator has stopped it"),
     "unavailable": Kind(503, "Something that is needed does not answer now"),
     "model_unavailable": Kind(503, "A model provider does not answer now"),
+    "rate_limited": Kind(429, "A limit leaves no room now"),
     "tool_unavailable": Kind(503, "A tool is not there now"),
     "secrets_locked": Kind(503, "The master keys of secrets are missing"),
     "call_unfinished": Kind(503, "The tool call has not ended"),

@@ -22,7 +22,8 @@ from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
 from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.tenancy import Tenants
-from ripieno.ports import Artifacts, Clock, DeadLetters, Definitions, Outbox, Records, Replies, Secrets, Workers
+from ripieno.ports import Artifacts, Clock, DeadLetters, Definitions, Outbox, Records, Secrets, Workers
+from ripieno.server.replies import Replies
 from ripieno.store.retention import Retention
 from ripieno.tools.egress.explaining import Explainer
 from ripieno.tools.egress.policy import EgressPolicy

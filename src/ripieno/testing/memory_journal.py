@@ -4,8 +4,8 @@
     store = MemoryStore(clock, dispatch)
     await store.journal.start(run)
 
-It keeps every promise of `ports.Journal`, `ports.Records` and `ports.Replies` that does not need a disk; the suite in
-`tests/contracts` holds it to them.
+It keeps every promise of `ports.Journal`, `ports.Records` and `server.replies.Replies` that does not need a disk; the
+suite in `tests/contracts` holds it to them.
 """
 
 from collections.abc import AsyncGenerator, Sequence

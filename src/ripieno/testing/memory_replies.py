@@ -9,7 +9,7 @@ KEPT = timedelta(hours=24)
 
 
 class MemoryReplies:
-    """`ports.Replies` without a disk."""
+    """`server.replies.Replies` without a disk."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

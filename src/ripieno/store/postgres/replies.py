@@ -26,7 +26,7 @@ FORGET = "DELETE FROM replies WHERE scope = $1 AND key = $2"
 
 
 class PostgresReplies:
-    """`ports.Replies` in the journal's database."""
+    """`server.replies.Replies` in the journal's database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -26,7 +26,7 @@ FORGET = "DELETE FROM replies WHERE scope = ? AND key = ?"
 
 
 class SqliteReplies:
-    """`ports.Replies` in the journal's file."""
+    """`server.replies.Replies` in the journal's file."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
