@@ -48,6 +48,7 @@ from ripieno.governance.envelope import EnvelopeCipher
 from ripieno.governance.risk import RiskGate
 from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
 from ripieno.governance.tenancy import Tenants
+from ripieno.integrations.limits.opening import open_limiter
 from ripieno.keeping import keyring, nobody, open_stored, stored_artifacts
 from ripieno.models.attached import AttachedModel
 from ripieno.models.catalogue import Catalogue
@@ -70,7 +71,16 @@ from ripieno.ports import (
     Toolset,
     Workers,
 )
-from ripieno.rings import KeptTools, ToolsOfAll, egress_policy, model_catalogue, ringed_models, tools_of_all, windows
+from ripieno.rings import (
+    KeptTools,
+    Shared,
+    ToolsOfAll,
+    egress_policy,
+    model_catalogue,
+    ringed_models,
+    tools_of_all,
+    windows,
+)
 from ripieno.server.app import create_app
 from ripieno.server.replies import Replies
 from ripieno.server.services import HttpConfig, Services
@@ -286,7 +296,9 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         artifacts = stored_artifacts(settings, store.frames, clock)
         retention = Retention(store.frames, clock, settings.retention.kept(), settings.data / "archive", artifacts)
         scrubber = Scrubber()
+        limiter = await stack.enter_async_context(open_limiter(settings.limits.redis, clock))
         breakers = StoredBreakers(store.frames, clock, BreakerRules())
+        shared = Shared(breakers, limiter)
         logs.scrub_with(scrubber.text)
         catalogue = model_catalogue(settings)
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
@@ -308,7 +320,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             artifacts=artifacts,
             budgets=budgets,
             model=AttachedModel(
-                extras.model or await ringed_models(settings, catalogue, clock, breakers, stack), artifacts
+                extras.model or await ringed_models(settings, catalogue, clock, shared, stack), artifacts
             ),
             tools=_around_all(all_tools, scrubber, settings.tools.result_bytes, artifacts, clock),
             apis=all_tools.apis,
@@ -330,20 +342,25 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         await store.journal.recover()
         if settings.database_url is None:
             await budgets.reclaim_all()
-        options = _options(settings)
         await stack.enter_async_context(_forever(definitions.watch(), "definitions"))
-        platform = replace(assemble(ports, options), announce=store.announce)
-        await platform.halting.refresh()
-        await stack.enter_async_context(_forever(platform.halting.watch(), "halts"))
+        platform = replace(assemble(ports, _options(settings)), announce=store.announce)
         if not extras.ticks:
             chores = {name: chore for name, chore in platform.chores.items() if name != "schedules"}
             platform = replace(platform, chores=chores)
-        if extras.work and settings.role in {"all", "scheduler"}:
-            await stack.enter_async_context(_forever(retention.keep_up(), "retention"))
-        if extras.work and settings.role != "api":
-            await platform.scheduler.keep()
-            await stack.enter_async_context(running(platform))
+        await _set_going(platform, settings, stack, work=extras.work)
         yield platform
+
+
+async def _set_going(platform: Platform, settings: Settings, stack: AsyncExitStack, *, work: bool) -> None:
+    """Watch halts, prune, tick and work until the stack ends, as far as the role of this process goes."""
+    await platform.halting.refresh()
+    await stack.enter_async_context(_forever(platform.halting.watch(), "halts"))
+    retention = platform.ports.operating.retention
+    if work and retention is not None and settings.role in {"all", "scheduler"}:
+        await stack.enter_async_context(_forever(retention.keep_up(), "retention"))
+    if work and settings.role != "api":
+        await platform.scheduler.keep()
+        await stack.enter_async_context(running(platform))
 
 
 def _around_all(found: ToolsOfAll, scrubber: Scrubber, most: int, artifacts: Artifacts, clock: Clock) -> Toolset:
@@ -360,7 +377,10 @@ def _kept_tools(frames: Frames, breakers: StoredBreakers) -> KeptTools:
 
 def _options(settings: Settings) -> Options:
     """How this process works: a scheduler takes no runs."""
-    given = {**settings.worker.model_dump(), **settings.limits.model_dump(exclude={"queued", "tenant_queued"})}
+    given = {
+        **settings.worker.model_dump(),
+        **settings.limits.model_dump(include={"tenant_running", "agent_running", "deaths"}),
+    }
     return Options(**given | ({"slots": 0} if settings.role == "scheduler" else {}))
 
 

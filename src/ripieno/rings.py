@@ -11,6 +11,7 @@ from ripieno.engine.performers.own_tools import RESERVED
 from ripieno.models.broken import Breakers, BrokenModel
 from ripieno.models.catalogue import Catalogue
 from ripieno.models.directory import ModelDirectory
+from ripieno.models.limited import HeededModel, LimitedModel, ModelLimit
 from ripieno.models.priced import PricedModel
 from ripieno.models.prompted import PromptedModel
 from ripieno.models.providers.anthropic.model import AnthropicModel
@@ -20,7 +21,7 @@ from ripieno.models.providers.ollama.model import OllamaModel
 from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.providers.prices import Price, PriceList
 from ripieno.models.retried import RetriedModel
-from ripieno.ports import Clock, Model, Toolset
+from ripieno.ports import Clock, Limiter, Model, Toolset
 from ripieno.settings import Settings
 from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, OpenAISettings, ProviderSettings
 from ripieno.settings.tools import EgressRule
@@ -57,6 +58,14 @@ from ripieno.tools.validated import ValidatedToolset
 MCP_FILE = "mcp_servers.yaml"
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all processes know together about those who are asked."""
+
+    breakers: Breakers
+    limiter: Limiter
+
+
 def price_list(settings: Settings) -> PriceList:
     """List prices, with those of the settings before them."""
     own = {name: Price(price.input, price.output) for name, price in settings.models.prices.items()}
@@ -79,20 +88,22 @@ def windows(settings: Settings, catalogue: Catalogue) -> Callable[[str, str], in
 
 
 async def ringed_models(
-    settings: Settings, catalogue: Catalogue, clock: Clock, breakers: Breakers, stack: AsyncExitStack
+    settings: Settings, catalogue: Catalogue, clock: Clock, shared: Shared, stack: AsyncExitStack
 ) -> Model:
-    """directory(priced(prompted(broken(retried(provider))))) for each provider that has credentials."""
+    """directory(ringed(provider)) for each provider that has credentials."""
     providers: dict[str, Model] = {"offline": OfflineModel()}
     for name, server in settings.providers.items():
         provider = await provider_of(server, settings.models.timeout_seconds, stack)
-        providers[name] = ringed_model(provider, settings, catalogue, clock, breakers)
+        providers[name] = ringed_model(provider, settings, catalogue, clock, shared)
     return ModelDirectory(providers)
 
 
-def ringed_model(provider: Model, settings: Settings, catalogue: Catalogue, clock: Clock, breakers: Breakers) -> Model:
-    """priced(prompted(broken(retried(provider)))): what is around each provider, whoever configured it."""
-    retried = RetriedModel(provider, clock, settings.models.attempts)
-    prompted = PromptedModel(BrokenModel(retried, breakers), settings.models.prompted, clock)
+def ringed_model(provider: Model, settings: Settings, catalogue: Catalogue, clock: Clock, shared: Shared) -> Model:
+    """priced(prompted(broken(limited(retried(heeded(provider)))))): what is around each provider."""
+    limits = {name: ModelLimit(each.rpm, each.tpm, each.concurrent) for name, each in settings.models.limits.items()}
+    retried = RetriedModel(HeededModel(provider, shared.limiter), clock, settings.models.attempts)
+    limited = LimitedModel(retried, limits, shared.limiter, clock)
+    prompted = PromptedModel(BrokenModel(limited, shared.breakers), settings.models.prompted, clock)
     return PricedModel(prompted, catalogue.cost_usd)
 
 

@@ -119,13 +119,23 @@ class PriceSettings(Section):
     output: float = Field(ge=0, allow_inf_nan=False)
 
 
+class ModelLimitSettings(Section):
+    """Requests and tokens a minute, and calls at once."""
+
+    rpm: int | None = Field(default=None, ge=1)
+    tpm: int | None = Field(default=None, ge=1)
+    concurrent: int | None = Field(default=None, ge=1)
+
+
 class ModelSettings(Section):
     """Calls to models. `default` is `provider:model` or `offline`; unset, the first provider with credentials.
 
     `prices` go before the list prices: `"openai:mine" = {input = 0.5, output = 1.5}`. A model that has neither cannot
     be called under a budget in dollars. `catalogue` says what else there is to know of a model, where the built-in
     knowledge lacks or mistakes it: `"openai:mine" = {context_window = 32768, tools = false}`. `prompted` are models
-    that cannot call tools and do it in words instead, as patterns: `["ollama:gemma*"]`.
+    that cannot call tools and do it in words instead, as patterns: `["ollama:gemma*"]`. `limits` are by pattern too:
+    `"openai:gpt-4o*" = {rpm = 500, tpm = 30000, concurrent = 20}`; the first that fits holds, each
+    model for itself.
 
     `context_tokens` is how many tokens a model takes of which nobody knows that: longer conversations are made shorter.
     """
@@ -137,3 +147,4 @@ class ModelSettings(Section):
     prices: dict[str, PriceSettings] = Field(default_factory=dict[str, PriceSettings])
     catalogue: dict[str, ModelSaid] = Field(default_factory=dict[str, ModelSaid])
     prompted: tuple[str, ...] = ()
+    limits: dict[str, ModelLimitSettings] = Field(default_factory=dict[str, ModelLimitSettings])

@@ -31,7 +31,8 @@ class LimitSettings(Section):
 
     `tenant_running` and `agent_running` are how many runs of a tenant or an agent may be under way at once, for those
     that have no limit of their own. While `queued` runs are queued, or `tenant_queued` of one tenant, no new ones are
-    taken (503). A run that kills `deaths` workers in a row fails.
+    taken (503). A run that kills `deaths` workers in a row fails. Limits in time (`models.limits`) are counted by each
+    process for itself, or by all together in the Redis at `redis_url`; while that is away, by each for itself again.
     """
 
     tenant_running: int | None = Field(default=None, ge=1)
@@ -39,6 +40,12 @@ class LimitSettings(Section):
     queued: int | None = Field(default=100_000, ge=1)
     tenant_queued: int | None = Field(default=None, ge=1)
     deaths: int = Field(default=3, ge=1)
+    redis_url: SecretStr | None = None
+
+    @property
+    def redis(self) -> str | None:
+        """Where limits are counted together."""
+        return self.redis_url.get_secret_value() if self.redis_url else None
 
 
 class RunBudgetSettings(Section):

@@ -8,7 +8,7 @@ permits are Redis's own, so that clocks of machines need not agree.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 from weakref import WeakValueDictionary
 
 import redis.asyncio
@@ -21,6 +21,8 @@ from redis.exceptions import RedisError
 from ripieno.domain.errors import RateLimited
 from ripieno.domain.limits import Rate, Window
 from ripieno.ports import Clock
+
+T = TypeVar("T")
 
 LEASE = 30.0
 RENEWAL = 10.0
@@ -57,6 +59,16 @@ class _Script(Protocol):
     def __call__(self, *, keys: Sequence[str], args: Sequence[str | int]) -> Awaitable[int]: ...
 
 
+async def _obeying(asking: Awaitable[T]) -> T:
+    """The answer, unless the task was cancelled meanwhile: the library loses a cancellation that meets an answer."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    answer = await asking
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return answer
+
+
 class RedisLimiter:
     """`ports.Limiter` over Redis. Whatever it asks while Redis is away raises one of `AWAY`.
 
@@ -80,7 +92,7 @@ class RedisLimiter:
         self._held: dict[tuple[str, str], int] = {}
 
     async def acquire(self, key: str, rates: Sequence[Rate], cost: int = 1) -> float | None:
-        paused = await self._redis.pttl(f"{PREFIX}:pause:{key}")
+        paused = await _obeying(self._redis.pttl(f"{PREFIX}:pause:{key}"))
         if paused > 0:
             return paused / 1000
         waits = [(await self._window(key, rate)).wait(rate, cost) for rate in rates] if len(rates) > 1 else []
@@ -149,18 +161,19 @@ class RedisLimiter:
             queue.release()
 
     async def _taken(self, name: str, member: str, permits: int) -> bool:
-        return bool(await self._take(keys=[name], args=[member, permits, round(LEASE * 1000)]))
+        asking = self._take(keys=[name], args=[member, permits, round(LEASE * 1000)])
+        return bool(await _obeying(asking))
 
     async def _window(self, key: str, rate: Rate) -> Window:
-        previous, previous_left, current, current_left = await self._windows.get_sliding_window(
-            _item(rate).key_for(key), rate.seconds
+        previous, previous_left, current, current_left = await _obeying(
+            self._windows.get_sliding_window(_item(rate).key_for(key), rate.seconds)
         )
         # A current counter lives for two windows; in the second it counts as the previous one.
         return Window(previous, previous_left, current, max(0.0, current_left - rate.seconds))
 
     async def _count(self, key: str, rate: Rate, cost: int, most: int) -> bool:
         name = _item(rate).key_for(key)
-        return await self._windows.acquire_sliding_window_entry(name, most, rate.seconds, cost)
+        return await _obeying(self._windows.acquire_sliding_window_entry(name, most, rate.seconds, cost))
 
 
 def _item(rate: Rate) -> RateLimitItemPerSecond:
