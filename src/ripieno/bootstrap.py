@@ -77,6 +77,7 @@ from ripieno.rings import (
     ToolsOfAll,
     egress_policy,
     model_catalogue,
+    outer_rings,
     ringed_models,
     tools_of_all,
     windows,
@@ -307,6 +308,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         all_tools = await tools_of_all(
             settings, extras.toolsets, _kept_tools(store.frames, breakers), means, scrubber.text, stack
         )
+        inner = extras.model or await ringed_models(settings, catalogue, clock, shared, stack)
         ports = Ports(
             clock=clock,
             dispatch=store.dispatch,
@@ -319,9 +321,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             secrets=secrets,
             artifacts=artifacts,
             budgets=budgets,
-            model=AttachedModel(
-                extras.model or await ringed_models(settings, catalogue, clock, shared, stack), artifacts
-            ),
+            model=outer_rings(AttachedModel(inner, artifacts), settings),
             tools=_around_all(all_tools, scrubber, settings.tools.result_bytes, artifacts, clock),
             apis=all_tools.apis,
             plane=all_tools.plane,

@@ -8,6 +8,7 @@ import httpx2
 from pydantic import SecretStr
 
 from ripieno.engine.performers.own_tools import RESERVED
+from ripieno.governance.personal_data import Finder
 from ripieno.models.broken import Breakers, BrokenModel
 from ripieno.models.catalogue import Catalogue
 from ripieno.models.directory import ModelDirectory
@@ -20,6 +21,7 @@ from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.models.providers.ollama.model import OllamaModel
 from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.providers.prices import Price, PriceList
+from ripieno.models.redacted import RedactedModel
 from ripieno.models.retried import RetriedModel
 from ripieno.ports import Clock, Limiter, Model, Toolset
 from ripieno.settings import Settings
@@ -105,6 +107,12 @@ def ringed_model(provider: Model, settings: Settings, catalogue: Catalogue, cloc
     limited = LimitedModel(retried, limits, shared.limiter, clock)
     prompted = PromptedModel(BrokenModel(limited, shared.breakers), settings.models.prompted, clock)
     return PricedModel(prompted, catalogue.cost_usd)
+
+
+def outer_rings(model: Model, settings: Settings) -> Model:
+    """redacted(model): what is around all models together."""
+    own = settings.redaction
+    return RedactedModel(model, Finder(own.kinds), own.model, own.trusted)
 
 
 async def provider_of(server: ProviderSettings, silence: float, stack: AsyncExitStack) -> Model:

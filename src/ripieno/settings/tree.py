@@ -15,6 +15,7 @@ from ripieno.settings.models import (
     ProviderSettings,
 )
 from ripieno.settings.people import ApprovalSettings, AuthSettings
+from ripieno.settings.privacy import RedactionSettings
 from ripieno.settings.section import Section
 from ripieno.settings.tools import ToolSettings
 from ripieno.settings.work import (
@@ -62,6 +63,7 @@ class Settings(Section):
     secrets: SecretSettings = SecretSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
+    redaction: RedactionSettings = RedactionSettings()
 
     @model_validator(mode="after")
     def _shared_only_where_there_is_a_database(self) -> "Settings":
