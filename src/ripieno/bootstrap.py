@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ripieno import __version__
 from ripieno.clock import SystemClock
-from ripieno.domain.breakers import BreakerRules
 from ripieno.domain.interrupts import EVERYBODY, Terms
 from ripieno.domain.jsons import Json, JsonObject
 from ripieno.domain.principals import Principal
@@ -48,9 +47,9 @@ from ripieno.governance.envelope import EnvelopeCipher
 from ripieno.governance.risk import RiskGate
 from ripieno.governance.scrubbing import Scrubber, WatchedSecrets
 from ripieno.governance.tenancy import Tenants
-from ripieno.integrations.limits.opening import open_limiter
 from ripieno.keeping import keyring, nobody, open_stored, stored_artifacts
 from ripieno.models.attached import AttachedModel
+from ripieno.models.broken import Breakers
 from ripieno.models.catalogue import Catalogue
 from ripieno.observability import logs
 from ripieno.ports import (
@@ -78,7 +77,9 @@ from ripieno.rings import (
     egress_policy,
     model_catalogue,
     outer_rings,
+    outer_tools,
     ringed_models,
+    shared_rings,
     tools_of_all,
     windows,
 )
@@ -88,7 +89,6 @@ from ripieno.server.services import HttpConfig, Services
 from ripieno.server.serving import bind, serving, url_of
 from ripieno.settings import Settings
 from ripieno.store.apis import StoredApis
-from ripieno.store.breakers import StoredBreakers
 from ripieno.store.budgets import StoredBooks
 from ripieno.store.dead_letters import StoredDeadLetters
 from ripieno.store.definitions import FileDefinitions
@@ -297,16 +297,14 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         artifacts = stored_artifacts(settings, store.frames, clock)
         retention = Retention(store.frames, clock, settings.retention.kept(), settings.data / "archive", artifacts)
         scrubber = Scrubber()
-        limiter = await stack.enter_async_context(open_limiter(settings.limits.redis, clock))
-        breakers = StoredBreakers(store.frames, clock, BreakerRules())
-        shared = Shared(breakers, limiter)
+        shared = await shared_rings(settings, store.frames, clock, stack)
         logs.scrub_with(scrubber.text)
         catalogue = model_catalogue(settings)
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(keyring(settings))), scrubber)
         means = Means(secrets, clock, schemas.check)
         all_tools = await tools_of_all(
-            settings, extras.toolsets, _kept_tools(store.frames, breakers), means, scrubber.text, stack
+            settings, extras.toolsets, _kept_tools(store.frames, shared.breakers), means, scrubber.text, stack
         )
         inner = extras.model or await ringed_models(settings, catalogue, clock, shared, stack)
         ports = Ports(
@@ -321,8 +319,8 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             secrets=secrets,
             artifacts=artifacts,
             budgets=budgets,
-            model=outer_rings(AttachedModel(inner, artifacts), settings),
-            tools=_around_all(all_tools, scrubber, settings.tools.result_bytes, artifacts, clock),
+            model=outer_rings(AttachedModel(inner, artifacts), settings, clock, shared),
+            tools=_around_all(all_tools, scrubber, settings, artifacts, clock, shared),
             apis=all_tools.apis,
             plane=all_tools.plane,
             mcp=all_tools.mcp,
@@ -363,13 +361,17 @@ async def _set_going(platform: Platform, settings: Settings, stack: AsyncExitSta
         await stack.enter_async_context(running(platform))
 
 
-def _around_all(found: ToolsOfAll, scrubber: Scrubber, most: int, artifacts: Artifacts, clock: Clock) -> Toolset:
-    """bounded(watched(scrubbed(tools)))."""
-    watched = WatchedToolset(ScrubbedToolset(found.tools, scrubber.value), found.plane.histories, clock)
-    return BoundedToolset(watched, most, artifacts)
+def _around_all(
+    found: ToolsOfAll, scrubber: Scrubber, settings: Settings, artifacts: Artifacts, clock: Clock, shared: Shared
+) -> Toolset:
+    """bounded(watched(recorded(scrubbed(tools))))."""
+    recorded = outer_tools(ScrubbedToolset(found.tools, scrubber.value), settings, clock, shared)
+    return BoundedToolset(
+        WatchedToolset(recorded, found.plane.histories, clock), settings.tools.result_bytes, artifacts
+    )
 
 
-def _kept_tools(frames: Frames, breakers: StoredBreakers) -> KeptTools:
+def _kept_tools(frames: Frames, breakers: Breakers) -> KeptTools:
     rules, decisions = StoredToolRules(frames), StoredEgressEvents(frames).keep
     servers, pins = StoredMcpServers(frames), StoredMcpPins(frames)
     return KeptTools(StoredApis(frames), rules, breakers, decisions, servers, pins)

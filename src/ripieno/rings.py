@@ -7,8 +7,12 @@ from dataclasses import dataclass, replace
 import httpx2
 from pydantic import SecretStr
 
+from ripieno import __version__
+from ripieno.domain.breakers import BreakerRules
+from ripieno.domain.operations import Record
 from ripieno.engine.performers.own_tools import RESERVED
 from ripieno.governance.personal_data import Finder
+from ripieno.integrations.limits.opening import open_limiter
 from ripieno.models.broken import Breakers, BrokenModel
 from ripieno.models.catalogue import Catalogue
 from ripieno.models.directory import ModelDirectory
@@ -21,12 +25,15 @@ from ripieno.models.providers.offline.model import OfflineModel
 from ripieno.models.providers.ollama.model import OllamaModel
 from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.providers.prices import Price, PriceList
-from ripieno.models.redacted import RedactedModel
+from ripieno.models.recorded import RecordedModel, Recording
+from ripieno.models.redacted import RedactedModel, masking
 from ripieno.models.retried import RetriedModel
 from ripieno.ports import Clock, Limiter, Model, Toolset
 from ripieno.settings import Settings
 from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, OpenAISettings, ProviderSettings
 from ripieno.settings.tools import EgressRule
+from ripieno.store.breakers import StoredBreakers
+from ripieno.store.portable.frame import Frames
 from ripieno.tools import schemas
 from ripieno.tools.builtin.catalogue import builtin_toolsets
 from ripieno.tools.egress.backend import Observe
@@ -46,6 +53,7 @@ from ripieno.tools.openapi.imports import Apis, ImportedApis
 from ripieno.tools.openapi.making import Maker
 from ripieno.tools.openapi.toolset import Means
 from ripieno.tools.plane import ToolPlane
+from ripieno.tools.recorded import RecordedToolset
 from ripieno.tools.registry import ToolRegistry
 from ripieno.tools.rules import KeptRules, ToolRules
 from ripieno.tools.sandbox.bubblewrap import BubblewrapSandbox
@@ -62,10 +70,24 @@ MCP_FILE = "mcp_servers.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all processes know together about those who are asked."""
+    """What all processes know together about those who are asked, and where it is told, if anywhere."""
 
     breakers: Breakers
     limiter: Limiter
+    record: Record | None = None
+
+
+async def shared_rings(settings: Settings, frames: Frames, clock: Clock, stack: AsyncExitStack) -> Shared:
+    """Breakers in the database, limits in this process or over Redis, telemetry where it is wanted."""
+    limiter = await stack.enter_async_context(open_limiter(settings.limits.redis, clock))
+    breakers = StoredBreakers(frames, clock, BreakerRules())
+    told = settings.telemetry
+    if told.goes_to is None:
+        return Shared(breakers, limiter)
+    from ripieno.observability.telemetry import sending  # noqa: PLC0415 - heavy, and seldom wanted
+
+    record = await stack.enter_async_context(sending(told.goes_to, __version__, told.metric_seconds))
+    return Shared(breakers, limiter, record)
 
 
 def price_list(settings: Settings) -> PriceList:
@@ -109,10 +131,22 @@ def ringed_model(provider: Model, settings: Settings, catalogue: Catalogue, cloc
     return PricedModel(prompted, catalogue.cost_usd)
 
 
-def outer_rings(model: Model, settings: Settings) -> Model:
-    """redacted(model): what is around all models together."""
+def outer_rings(model: Model, settings: Settings, clock: Clock, shared: Shared) -> Model:
+    """redacted(recorded(model)): what is around all models together."""
     own = settings.redaction
-    return RedactedModel(model, Finder(own.kinds), own.model, own.trusted)
+    find = Finder(own.kinds)
+    if shared.record is not None:
+        clean = masking(find) if settings.telemetry.content else None
+        model = RecordedModel(model, Recording(shared.record, clock, clean))
+    return RedactedModel(model, find, own.model, own.trusted)
+
+
+def outer_tools(toolset: Toolset, settings: Settings, clock: Clock, shared: Shared) -> Toolset:
+    """recorded(toolset), where somebody wants to be told."""
+    if shared.record is None:
+        return toolset
+    clean = masking(Finder(settings.redaction.kinds)) if settings.telemetry.content else None
+    return RecordedToolset(toolset, shared.record, clock, clean)
 
 
 async def provider_of(server: ProviderSettings, silence: float, stack: AsyncExitStack) -> Model:

@@ -76,6 +76,11 @@ class RedactedModel:
                     yield TextDelta(shown)
 
 
+def masking(find: Find) -> Callable[[str], str]:
+    """What masks a text, for those who write down what was said."""
+    return _Cover(find, _Masks().of).text
+
+
 class _Masks:
     """Says of a value only what kind it is; nothing can be put back."""
 

@@ -35,6 +35,8 @@ FAMILIAR = {
     "BEDROCK_MODEL": "bedrock.model",
     "OLLAMA_BASE_URL": "ollama.base_url",
     "OLLAMA_MODEL": "ollama.model",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "telemetry.endpoint",
+    "OTEL_ENABLED": "telemetry.enabled",
 }
 """Variables of other programs that are understood, and what they set; a later one goes before an earlier one."""
 

@@ -17,6 +17,7 @@ from ripieno.settings.models import (
 from ripieno.settings.people import ApprovalSettings, AuthSettings
 from ripieno.settings.privacy import RedactionSettings
 from ripieno.settings.section import Section
+from ripieno.settings.telemetry import TelemetrySettings
 from ripieno.settings.tools import ToolSettings
 from ripieno.settings.work import (
     BudgetSettings,
@@ -64,6 +65,7 @@ class Settings(Section):
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     redaction: RedactionSettings = RedactionSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @model_validator(mode="after")
     def _shared_only_where_there_is_a_database(self) -> "Settings":
