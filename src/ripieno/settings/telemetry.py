@@ -8,9 +8,9 @@ from ripieno.settings.section import Section
 class TelemetrySettings(Section):
     """What models and tools were asked, as OpenTelemetry spans and metrics over OTLP/HTTP.
 
-    They go to `endpoint` (`http://collector:4318`), unless `enabled` says no. `content` adds what was said and answered,
-    with personal data and secrets masked. Metrics are sent every `metric_seconds`. Headers and the like are taken from
-    OpenTelemetry's own variables (`OTEL_EXPORTER_OTLP_HEADERS`).
+    They go to `endpoint` (`http://collector:4318`), unless `enabled` says no. `content` adds what was said and
+    answered, with personal data and secrets masked. Metrics are sent every `metric_seconds`. Headers and the like are
+    taken from OpenTelemetry's own variables (`OTEL_EXPORTER_OTLP_HEADERS`).
     """
 
     endpoint: str | None = Field(default=None, pattern=r"^https?://[^/\s]")
