@@ -2,7 +2,7 @@
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.acceptance
 
 
 @contextmanager
-def collector() -> Iterator[tuple[str, dict[str, list[bytes]]]]:
+def collector() -> Generator[tuple[str, dict[str, list[bytes]]]]:
     """Its address, and the bodies that arrive, by path."""
     arrived: dict[str, list[bytes]] = {"/v1/traces": [], "/v1/metrics": []}
 
