@@ -236,14 +236,19 @@ class Journals(RuleBasedStateMachine):
         self.posted.add(new.id)
 
     @precondition(lambda self: self.runs)
-    @rule(number=NUMBERS, stale=STALE, key=KEYS)
-    def take(self, number: int, stale: int, key: str) -> None:
-        run = self.run_of(number)
+    @rule(number=NUMBERS, stale=STALE, key=KEYS, ends=st.booleans())
+    def take(self, number: int, stale: int, key: str, ends: bool) -> None:
+        """Mostly by a run that can, and often just before it ends."""
+        running = [run for run in self.rows() if run.status is RunStatus.RUNNING] or [self.run_of(number)]
+        run = running[number % len(running)]
         wish = Receiver(TENANT, run.id, run.epoch + stale, key)
         taken = self.each(lambda bed: on(bed).take(wish, (BOX,), stay=False))
         if isinstance(taken, Mail):
             assert self.taken.get(taken.id, (run.id, key)) == (run.id, key)
             self.taken[taken.id] = (run.id, key)
+        if ends:
+            self.all(lambda journal: journal.cancel(TENANT, run.id, "bob", "why"))
+            self.pump(6)
 
     @precondition(lambda self: self.taken)
     @rule(number=NUMBERS)
