@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ripieno.domain import ids
-from ripieno.domain.errors import AlreadyReceived, LegLost, NotFound
+from ripieno.domain.errors import AlreadyReceived, LegLost, MailboxFull, NotFound
 from ripieno.domain.hints import HintKind
 from ripieno.domain.mail import Mail, NewMail, Receiver, bell
 from ripieno.domain.runs import Run, RunStatus
@@ -197,3 +197,25 @@ async def test_many_senders_and_receivers_at_once(bed: Bed):
     got = [body for bodies in taken for body in bodies if body is not None]
     rest = [each.body for each in await on(bed).receive(TENANT, BOX, 99, "bob", "e")]
     assert sorted([*got, *rest]) == sorted(f"m{n}" for n in range(30))
+
+
+async def test_a_box_takes_no_more_than_it_may_hold_until_somebody_takes_something(bed: Bed):
+    if isinstance(bed.store, MemoryStore):
+        bed.store.mailboxes.most = 2
+        boxes: Mailboxes = bed.store.mailboxes
+    else:
+        assert isinstance(bed.store, EmbeddedStore | PostgresStore)
+        boxes = StoredMailboxes(bed.store.frames, most=2)
+
+    def letter(number: int, box: str = BOX) -> NewMail:
+        return NewMail(f"msg_{number}", TENANT, box, "alice", number)
+
+    for number in (1, 2):
+        await boxes.post(letter(number))
+    with pytest.raises(MailboxFull, match="2 messages lie in the box of clerk"):
+        await boxes.post(letter(3))
+    assert (await boxes.post(letter(2))).n == 2, "it lies there already"
+    await boxes.post(letter(4, "agent/other"))
+    await boxes.acknowledge(TENANT, "msg_1", "bob")
+    await boxes.post(letter(3))
+    assert [each.id for each in await boxes.unread(TENANT, BOX, 10)] == ["msg_2", "msg_3"]

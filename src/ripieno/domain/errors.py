@@ -6,7 +6,7 @@
     │   ├── Invalid
     │   ├── TooLarge
     │   └── Conflict
-    │       ├── RunEnded · NotHeld · IntentRefused · SessionBusy
+    │       ├── RunEnded · NotHeld · IntentRefused · SessionBusy · MailboxFull
     │       ├── DeadLetterSettled · ReplayRefused
     │       ├── RunActive · WorksForAnother · NothingToRetry · NothingToUndo
     │       ├── EffectsInTheWay: EffectsUnknown · EffectsDone · EffectsUndone · CannotBeUndone
@@ -110,6 +110,16 @@ class RunEnded(Conflict):
         super().__init__(f"run {run_id} has ended ({status})")
         self.run_id = run_id
         self.status = status
+
+
+class MailboxFull(Conflict):
+    """Nobody takes what lies in this box; nothing can be sent to it before somebody does."""
+
+    code = "mailbox_full"
+
+    def __init__(self, box: str, most: int) -> None:
+        super().__init__(f"{most:,} messages lie in the box of {box} already; somebody must take them first")
+        self.box = box
 
 
 class NotHeld(Conflict):

@@ -12,6 +12,9 @@ ARRIVED = "message"
 SIGNAL = "signal"
 """The topic under which a signal lies in a run's inbox."""
 
+MOST_UNREAD = 10_000
+"""How many messages may lie in a box."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewMail:

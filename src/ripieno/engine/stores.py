@@ -73,7 +73,11 @@ class Mailboxes(Protocol):
     """
 
     async def post(self, new: NewMail) -> Mail:
-        """Put a message in its box and wake who waits for it; the same again for an id that is there."""
+        """Put a message in its box and wake who waits for it; the same again for an id that is there.
+
+        Raises:
+            MailboxFull: Too many messages lie there.
+        """
         ...
 
     async def take(self, receiver: Receiver, boxes: Sequence[str], *, stay: bool) -> Mail | None:

@@ -46,6 +46,7 @@ KINDS: dict[str, Kind] = {
     "method_not_allowed": Kind(405, "The address does not have this method"),
     "conflict": Kind(409, "The state of the thing does not allow it"),
     "run_ended": Kind(409, "The run has ended"),
+    "mailbox_full": Kind(409, "The mailbox is full"),
     "not_paused": Kind(409, "The run is not paused"),
     "session_busy": Kind(409, "Another run of the session has not ended"),
     "intent_refused": Kind(409, "The run is being cancelled or paused"),

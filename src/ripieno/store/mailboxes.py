@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ripieno.domain import mail
-from ripieno.domain.errors import AlreadyReceived, LegLost, NotFound
+from ripieno.domain.errors import AlreadyReceived, LegLost, MailboxFull, NotFound
 from ripieno.domain.hints import HintKind
 from ripieno.domain.mail import Mail, NewMail, Receiver
 from ripieno.store.bodies import dump
@@ -56,6 +56,11 @@ TAKE = "UPDATE mail SET taken_by = :by, taken_key = :key, taken_at = :now WHERE 
 
 # An end of the run that waits for its lock sees by this that it must look again.
 TOUCH = "UPDATE runs SET updated_at = :now WHERE id = :run_id"
+
+# As many as there may be lie before this one.
+FULL = """
+SELECT n FROM mail WHERE tenant = :tenant AND box = :box AND taken_at IS NULL ORDER BY n LIMIT 1 OFFSET :most::int
+"""
 
 ACKNOWLEDGE = """
 UPDATE mail SET taken_by = :by, taken_key = :key, taken_at = :now, acknowledged_at = :now WHERE id = :id
@@ -103,11 +108,12 @@ FORGET_MAIL = "DELETE FROM mail WHERE taken_at <= :before AND acknowledged_at IS
 class StoredMailboxes:
     """`engine.stores.Mailboxes`."""
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: Frames, most: int = mail.MOST_UNREAD) -> None:
         self._frames = frames
+        self._most = most
 
     async def post(self, new: NewMail) -> Mail:
-        posted = await self._frames.write(_post, new)
+        posted = await self._frames.write(_post, new, self._most)
         await self._frames.write(_wake, new.tenant, new.box)
         return posted
 
@@ -134,11 +140,14 @@ class StoredMailboxes:
         return sum([await self._frames.write(_wake, row["tenant"], row["box"]) for row in boxes])
 
 
-def _post(frame: Frame, new: NewMail) -> Work[Mail]:
+def _post(frame: Frame, new: NewMail, most: int) -> Work[Mail]:
     known = yield from frame.one(KNOWN, id=new.id)
     if known is not None:
         return _mail(known)
     (count,) = yield from frame.all(COUNT, tenant=new.tenant, box=new.box)
+    place = {"tenant": new.tenant, "box": new.box}
+    if count["seq"] > most and (yield from frame.one(FULL, **place, most=most - 1)) is not None:
+        raise MailboxFull(new.box.partition("/")[2], most)
     (row,) = yield from frame.all(
         INSERT,
         id=new.id,

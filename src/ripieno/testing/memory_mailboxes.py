@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 
 from ripieno.domain import mail
-from ripieno.domain.errors import AlreadyReceived, NotFound
+from ripieno.domain.errors import AlreadyReceived, MailboxFull, NotFound
 from ripieno.domain.hints import Hint, HintKind
 from ripieno.domain.mail import Mail, NewMail, Receiver
 from ripieno.domain.runs import TERMINAL, RunStatus
@@ -21,6 +21,7 @@ class MemoryMailboxes:
     def __init__(self, memory: Memory, clock: Clock, dispatch: Dispatch) -> None:
         self._memory = memory
         self._clock = clock
+        self.most = mail.MOST_UNREAD
         self._dispatch = dispatch
         self._waiters: dict[tuple[str, str], Sequence[str]] = {}
 
@@ -30,6 +31,8 @@ class MemoryMailboxes:
 
     async def post(self, new: NewMail) -> Mail:
         if new.id not in self._posted:
+            if len(self._in(new.tenant, new.box)) >= self.most:
+                raise MailboxFull(new.box.partition("/")[2], self.most)
             boxes = [(each.mail.tenant, each.mail.box) for each in self._posted.values()]
             n = 1 + boxes.count((new.tenant, new.box))
             sent = replace(Mail(**asdict(new)), body=copied(new.body), n=n, sent_at=self._clock.now())

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from ripieno.domain import ids, jsons, mail, published
 from ripieno.domain.entries import EntryType, InboxRow, NewEntry
-from ripieno.domain.errors import Invalid, NotFound, RunEnded
+from ripieno.domain.errors import Invalid, MailboxFull, NotFound, RunEnded
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.mail import Mail, Receiver
 from ripieno.domain.runs import RunStatus
@@ -113,7 +113,7 @@ class WaitPerformer:
         outgoing = Outgoing(to, arguments["body"], leg.run.target, leg.run.id, arguments.get("reply_to"))
         try:
             sent = await self._post.send(leg.run.tenant, outgoing, ids.derive(ids.MESSAGE, leg.run.id, key))
-        except (NotFound, Invalid, RunEnded) as error:
+        except (NotFound, Invalid, RunEnded, MailboxFull) as error:
             return ToolResult(ToolStatus.ERROR, error.detail)
         return ToolResult(ToolStatus.OK, f"sent to {to} as {sent.id}", {"id": sent.id, "to": to})
 
