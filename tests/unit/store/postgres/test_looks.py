@@ -8,10 +8,9 @@ import asyncpg
 import pytest
 
 from ripieno.store import mailboxes
-from ripieno.store.portable import interrupts
 from ripieno.store.postgres.connections import SERVER_SETTINGS
 from ripieno.store.postgres.frames import statement
-from ripieno.store.postgres.verbs import pump
+from ripieno.store.postgres.verbs import fenced, pump
 from tests.servers import postgres, postgres_database
 
 pytestmark = postgres.NEEDS
@@ -37,8 +36,8 @@ LOOKS = {
     "timers": (pump.WAKE, (None,), 0),
     "deadlines of paused runs": (pump.OVERDUE, (None,), 0),
     "a run and those that its end changes": (
-        statement(interrupts.LOCK_RUNS)[0],
-        ("8f14e45fceea167a5a36dedd4bea2543",),
+        fenced.LOCK,
+        (["8f14e45fceea167a5a36dedd4bea2543"],),
         8,
     ),
     "children left behind": (pump.LEFT_BEHIND, (), 6000),
