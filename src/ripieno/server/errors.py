@@ -78,6 +78,7 @@ KINDS: dict[str, Kind] = {
     "invalid": Kind(422, "The request is not valid"),
     "invalid_arguments": Kind(422, "The arguments do not fit the tool"),
     "unsupported_input": Kind(422, "The model does not take this kind of file"),
+    "context_exceeded": Kind(422, "The conversation is longer than the model takes"),
     "workflows_unavailable": Kind(422, "Workflows are not part of this version"),
     "error": Kind(500, "Something went wrong"),
     "internal": Kind(500, "Something went wrong here"),
