@@ -19,7 +19,7 @@ from ripieno.engine.core.offering import USUAL_ROOM, Room
 from ripieno.engine.direct import DirectCalls
 from ripieno.engine.halting import Halting
 from ripieno.engine.intake import Intake, Options
-from ripieno.engine.opening import Opening, Surroundings, WindowOf
+from ripieno.engine.opening import Opening, OwnModel, Surroundings, WindowOf, no_own_model
 from ripieno.engine.past.past import Past
 from ripieno.engine.performers.children import ChildPerformer
 from ripieno.engine.performers.models import ModelPerformer
@@ -51,6 +51,7 @@ from ripieno.keeping import keyring, nobody, open_stored, stored_artifacts
 from ripieno.models.attached import AttachedModel
 from ripieno.models.broken import Breakers
 from ripieno.models.catalogue import Catalogue
+from ripieno.models.gateway import Gateway
 from ripieno.observability import logs
 from ripieno.ports import (
     Artifacts,
@@ -71,14 +72,14 @@ from ripieno.ports import (
     Workers,
 )
 from ripieno.rings import (
+    Around,
     KeptTools,
     Shared,
     ToolsOfAll,
     egress_policy,
-    model_catalogue,
+    open_gateway,
     outer_rings,
     outer_tools,
-    ringed_models,
     shared_rings,
     tools_of_all,
     windows,
@@ -98,8 +99,10 @@ from ripieno.store.halts import StoredHalts
 from ripieno.store.mailboxes import StoredMailboxes
 from ripieno.store.mcp_pins import StoredMcpPins
 from ripieno.store.mcp_servers import StoredMcpServers
+from ripieno.store.model_documents import StoredModelDocuments
 from ripieno.store.outbox import StoredOutbox
 from ripieno.store.portable.frame import Frames
+from ripieno.store.recorded_requests import StoredRequests
 from ripieno.store.retention import Retention
 from ripieno.store.schedules import StoredSchedules
 from ripieno.store.secrets import StoredSecrets
@@ -169,9 +172,11 @@ class Ports:
     check: SchemaCheck
     workspaces: Path
     default_model: str
+    own_model: OwnModel = no_own_model
     model_seconds: float = 120.0
     window_of: WindowOf = Catalogue().window_of
     approvals: Terms = EVERYBODY
+    gateway: Gateway | None = None
     most_usd: MostUsd = Catalogue().most_of_request
     run_limits: JsonObject = field(default_factory=dict[str, Json])
     workers: Workers = field(default_factory=LocalWorkers)
@@ -214,12 +219,15 @@ def assemble(ports: Ports, options: Options) -> Platform:
         admission=Admission(ports.records, ports.clock, ports.depths),
         artifacts=ports.artifacts,
         default_model=ports.default_model,
+        own_model=ports.own_model,
         model_seconds=ports.model_seconds,
         window_of=ports.window_of,
         run_limits=ports.run_limits,
         room=ports.room,
     )
     halting = Halting(ports.operating.halts, ports.clock)
+    if ports.gateway is not None:
+        ports.gateway.stops.ask = halting.over_model
     people = PeoplePerformer(ports.clock, ports.approvals)
     permits = Permits(ports.gate, ports.check, people)
     children = ChildPerformer(ports.definitions)
@@ -299,14 +307,14 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
         scrubber = Scrubber()
         shared = await shared_rings(settings, store.frames, clock, stack)
         logs.scrub_with(scrubber.text)
-        catalogue = model_catalogue(settings)
         budgets = LeasedBudgets(StoredBooks(store.frames), clock, tuple(settings.budgets.of_tenants()))
         secrets = WatchedSecrets(StoredSecrets(store.frames, EnvelopeCipher(keyring(settings))), scrubber)
+        kept = StoredModelDocuments(store.frames), StoredRequests(store.frames)
+        gateway = await open_gateway(Around(settings, clock, shared, secrets), *kept, stack)
         means = Means(secrets, clock, schemas.check)
         all_tools = await tools_of_all(
             settings, extras.toolsets, _kept_tools(store.frames, shared.breakers), means, scrubber.text, stack
         )
-        inner = extras.model or await ringed_models(settings, catalogue, clock, shared, stack)
         ports = Ports(
             clock=clock,
             dispatch=store.dispatch,
@@ -319,7 +327,7 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             secrets=secrets,
             artifacts=artifacts,
             budgets=budgets,
-            model=outer_rings(AttachedModel(inner, artifacts), settings, clock, shared),
+            model=AttachedModel(outer_rings(extras.model or gateway.model, settings, clock, shared), artifacts),
             tools=_around_all(all_tools, scrubber, settings, artifacts, clock, shared),
             apis=all_tools.apis,
             plane=all_tools.plane,
@@ -328,10 +336,12 @@ async def opened(settings: Settings, extras: Extras | None = None) -> AsyncGener
             check=schemas.check,
             workspaces=settings.data / "workspaces",
             default_model=settings.default_model,
+            own_model=gateway.providers.default_of if settings.offline_by_default else no_own_model,
             model_seconds=settings.models.timeout_seconds,
-            window_of=windows(settings, catalogue),
+            window_of=windows(settings, gateway),
             approvals=settings.approvals.terms(),
-            most_usd=catalogue.most_of_request,
+            gateway=gateway,
+            most_usd=gateway.catalogue.most_of_request if extras.model else gateway.routes.most_usd,
             run_limits=settings.budgets.run.model_dump(),
             workers=store.workers,
             room=Room(settings.tools.max_offered, settings.tools.max_offered_tokens),
@@ -422,6 +432,7 @@ def services(platform: Platform, settings: Settings | None = None) -> Services:
         artifacts=platform.ports.artifacts,
         mcp=platform.ports.mcp,
         budgets=platform.ports.budgets,
+        gateway=platform.ports.gateway,
         clock=platform.ports.clock,
         access=_access(settings),
         egress=Explainer(egress_policy(settings)),

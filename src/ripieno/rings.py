@@ -8,6 +8,7 @@ import httpx2
 from pydantic import SecretStr
 
 from ripieno import __version__
+from ripieno.conditions import compile_condition
 from ripieno.domain.breakers import BreakerRules
 from ripieno.domain.operations import Record
 from ripieno.engine.performers.own_tools import RESERVED
@@ -16,6 +17,9 @@ from ripieno.integrations.limits.opening import open_limiter
 from ripieno.models.broken import Breakers, BrokenModel
 from ripieno.models.catalogue import Catalogue
 from ripieno.models.directory import ModelDirectory
+from ripieno.models.documents import Documents, DocumentsAtHand
+from ripieno.models.gateway import Gateway, Stops, keep_catalogue
+from ripieno.models.latencies import Latencies
 from ripieno.models.limited import HeededModel, LimitedModel, ModelLimit
 from ripieno.models.priced import PricedModel
 from ripieno.models.prompted import PromptedModel
@@ -26,9 +30,15 @@ from ripieno.models.providers.ollama.model import OllamaModel
 from ripieno.models.providers.openai.model import OpenAIModel
 from ripieno.models.providers.prices import Price, PriceList
 from ripieno.models.recorded import RecordedModel, Recording
+from ripieno.models.records import Given, Kind, Making, Providers, ProviderSaid
 from ripieno.models.redacted import RedactedModel, masking
 from ripieno.models.retried import RetriedModel
-from ripieno.ports import Clock, Limiter, Model, Toolset
+from ripieno.models.routed import RoutedModel
+from ripieno.models.routing import published
+from ripieno.models.routing.published import Routes
+from ripieno.models.routing.publishing import Publishing
+from ripieno.models.routing.simulating import RecordedRequests, Simulating
+from ripieno.ports import Clock, Limiter, Model, Secrets, Toolset
 from ripieno.settings import Settings
 from ripieno.settings.models import AnthropicSettings, BedrockSettings, OllamaSettings, OpenAISettings, ProviderSettings
 from ripieno.settings.tools import EgressRule
@@ -101,44 +111,100 @@ def model_catalogue(settings: Settings) -> Catalogue:
     return Catalogue(price_list(settings), settings.models.catalogue)
 
 
-def windows(settings: Settings, catalogue: Catalogue) -> Callable[[str, str], int | None]:
-    """How many tokens models take: as is known of them, else as the settings say of all; `offline` takes any number."""
+def windows(settings: Settings, gateway: Gateway) -> Callable[[str, str], int | None]:
+    """How many tokens models take: as is known of them, else as the settings say of all; `offline` takes any number.
+
+    A route takes as many as the settings say: which model it chooses is not known beforehand.
+    """
 
     def window_of(model: str, tenant: str) -> int | None:
-        unknown = None if model == "offline" else settings.models.context_tokens
-        return catalogue.window_of(model, tenant) or unknown
+        resolved = gateway.providers.resolve(tenant, model) or model
+        unknown = None if resolved == "offline" else settings.models.context_tokens
+        return gateway.catalogue.window_of(resolved, tenant) or unknown
 
     return window_of
 
 
-async def ringed_models(
-    settings: Settings, catalogue: Catalogue, clock: Clock, shared: Shared, stack: AsyncExitStack
-) -> Model:
-    """directory(ringed(provider)) for each provider that has credentials."""
-    providers: dict[str, Model] = {"offline": OfflineModel()}
-    for name, server in settings.providers.items():
-        provider = await provider_of(server, settings.models.timeout_seconds, stack)
-        providers[name] = ringed_model(provider, settings, catalogue, clock, shared)
-    return ModelDirectory(providers)
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the rings around models stand on."""
+
+    settings: Settings
+    clock: Clock
+    shared: Shared
+    secrets: Secrets
 
 
-def ringed_model(provider: Model, settings: Settings, catalogue: Catalogue, clock: Clock, shared: Shared) -> Model:
-    """priced(prompted(broken(limited(retried(heeded(provider)))))): what is around each provider."""
-    limits = {name: ModelLimit(each.rpm, each.tpm, each.concurrent) for name, each in settings.models.limits.items()}
-    retried = RetriedModel(HeededModel(provider, shared.limiter), clock, settings.models.attempts)
+async def open_gateway(around: Around, kept: Documents, recorded: RecordedRequests, stack: AsyncExitStack) -> Gateway:
+    """The models of all tenants: those of the settings, and what administrators say while the platform runs."""
+    settings, silence = around.settings, around.settings.models.timeout_seconds
+    documents = await stack.enter_async_context(DocumentsAtHand(kept).watched(around.clock))
+    catalogue, stops = model_catalogue(settings), Stops()
+    keep_catalogue(documents, catalogue)
+    given = {
+        name: _given(name, each, await provider_of(each, silence, stack)) for name, each in settings.providers.items()
+    }
+
+    async def bare(said: ProviderSaid, key: str) -> Model:
+        return await provider_of(_as_settings(said, key), silence, stack, said.headers)
+
+    making = Making(bare, lambda model, whose: ringed_model(model, around, catalogue, whose))
+    providers = Providers(documents, around.secrets, making, around.clock, given)
+    catalogue.served = providers.served
+    surroundings = published.Surroundings(catalogue, Latencies(), providers.resolve, stops)
+    routes = Routes(documents, compile_condition, surroundings)
+    model = ringed_models(given, around, providers, routes)
+    publishing, simulating = Publishing(routes), Simulating(routes, recorded)
+    return Gateway(model, documents, catalogue, providers, routes, publishing, simulating, stops)
+
+
+def ringed_models(given: Mapping[str, Given], around: Around, providers: Providers, routes: Routes) -> Model:
+    """routed(redacted(directory(ringed(provider)))), for each provider that can be asked.
+
+    Whether a model is trusted with personal data is asked of the one that a route has chosen.
+    """
+    catalogue, own = routes.around.catalogue, around.settings.redaction
+    directory: dict[str, Model] = {"offline": OfflineModel()}
+    directory |= {name: ringed_model(each.bare, around, catalogue) for name, each in given.items()}
+    redacted = RedactedModel(ModelDirectory(directory, providers.model), Finder(own.kinds), own.model, own.trusted)
+    return RoutedModel(redacted, routes, around.clock)
+
+
+def ringed_model(provider: Model, around: Around, catalogue: Catalogue, whose: str = "") -> Model:
+    """priced(prompted(broken(limited(retried(heeded(provider)))))): what is around each, whoever configured it."""
+    models, shared, clock = around.settings.models, around.shared, around.clock
+    limits = {name: ModelLimit(each.rpm, each.tpm, each.concurrent) for name, each in models.limits.items()}
+    retried = RetriedModel(HeededModel(provider, shared.limiter), clock, models.attempts)
     limited = LimitedModel(retried, limits, shared.limiter, clock)
-    prompted = PromptedModel(BrokenModel(limited, shared.breakers), settings.models.prompted, clock)
+    prompted = PromptedModel(BrokenModel(limited, shared.breakers, whose), models.prompted, clock)
     return PricedModel(prompted, catalogue.cost_usd)
 
 
+def _given(name: str, server: ProviderSettings, bare: Model) -> Given:
+    return Given(name, server.model, server.base_url, server.api_key is not None, bare)
+
+
+_SETTINGS: Mapping[Kind, type[ProviderSettings]] = {
+    "openai": OpenAISettings,
+    "openai_compatible": OpenAISettings,
+    "anthropic": AnthropicSettings,
+    "bedrock": BedrockSettings,
+    "ollama": OllamaSettings,
+}
+
+
+def _as_settings(said: ProviderSaid, key: str) -> ProviderSettings:
+    """What an administrator said of a provider, as if it stood in the settings."""
+    given = {"api_key": key or None, "base_url": said.base_url, "region": said.region, "model": said.model}
+    return _SETTINGS[said.kind].model_validate({name: value for name, value in given.items() if value is not None})
+
+
 def outer_rings(model: Model, settings: Settings, clock: Clock, shared: Shared) -> Model:
-    """redacted(recorded(model)): what is around all models together."""
-    own = settings.redaction
-    find = Finder(own.kinds)
-    if shared.record is not None:
-        clean = masking(find) if settings.telemetry.content else None
-        model = RecordedModel(model, Recording(shared.record, clock, clean))
-    return RedactedModel(model, find, own.model, own.trusted)
+    """recorded(model), where somebody wants to be told."""
+    if shared.record is None:
+        return model
+    clean = masking(Finder(settings.redaction.kinds)) if settings.telemetry.content else None
+    return RecordedModel(model, Recording(shared.record, clock, clean))
 
 
 def outer_tools(toolset: Toolset, settings: Settings, clock: Clock, shared: Shared) -> Toolset:
@@ -149,14 +215,20 @@ def outer_tools(toolset: Toolset, settings: Settings, clock: Clock, shared: Shar
     return RecordedToolset(toolset, shared.record, clock, clean)
 
 
-async def provider_of(server: ProviderSettings, silence: float, stack: AsyncExitStack) -> Model:
-    """The provider itself; `silence` (seconds) bounds the wait of one whose library cannot be told it for each call."""
+async def provider_of(
+    server: ProviderSettings, silence: float, stack: AsyncExitStack, headers: Mapping[str, str] | None = None
+) -> Model:
+    """The provider itself, with `headers` of its own.
+
+    `silence` (seconds) bounds the wait of one whose library cannot be told it for each call.
+    """
     if isinstance(server, BedrockSettings):
         return BedrockModel(_account(server, silence))
     url = httpx2.URL(server.base_url)
     origin = f"{url.scheme}://{url.netloc.decode()}"
     policy = EgressPolicy(allow_domains=(), allow_origins=(origin,), max_bytes=None, total_timeout=None)
     client = await stack.enter_async_context(guarded_client(policy))
+    client.headers.update(headers or {})
     key = _opened(server.api_key)
     if isinstance(server, AnthropicSettings):
         return AnthropicModel(client, key, server.base_url)

@@ -28,7 +28,7 @@
     │   └── StoreBusy
     └── Defect               ours, or a remote that breaks its own contract
         ├── ModelRefused: ContextExceeded
-        │   └── UnsupportedInput
+        │   └── NoRoute · UnsupportedInput
         ├── SecretUnreadable
         ├── JournalMismatch
         └── LegLost
@@ -425,6 +425,12 @@ class UnsupportedInput(ModelRefused):
     """The model, or its provider, does not take a file of this kind."""
 
     code = "unsupported_input"
+
+
+class NoRoute(ModelRefused):
+    """No rule has a model for the request, and there is no default; nothing was asked of any provider."""
+
+    code = "no_route"
 
 
 class SecretUnreadable(Defect):

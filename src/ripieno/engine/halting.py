@@ -44,6 +44,11 @@ class Halting:
         """A halt that covers a run, whatever it would do next."""
         return self.over(halts.subject_of(run))
 
+    def over_model(self, tenant: str, model: str) -> str | None:
+        """Why a model may not be asked now, in words that follow its name."""
+        halt = self.over(Subject(tenant, model=model))
+        return f"was halted by {halt.by}" if halt else None
+
     def check(self, run: Run, tool: str = "", model: str = "") -> None:
         """Raises `Blocked` where a run may not go on, or not with this tool or model."""
         if self._halts and (halt := self.over(halts.subject_of(run, tool, model))):

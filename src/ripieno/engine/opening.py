@@ -41,6 +41,16 @@ def _of_nobody(model: str, tenant: str) -> int | None:
     return None
 
 
+OwnModel = Callable[[str], str | None]
+"""The default model that a tenant has of its own, where it goes before that of the settings."""
+
+
+def no_own_model(tenant: str) -> str | None:
+    """Tenants have none."""
+    del tenant
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What runs are started in. Each team of runs works in one folder below `workspaces`."""
@@ -54,12 +64,17 @@ class Surroundings:
     admission: Admission
     artifacts: Artifacts
     default_model: str
+    own_model: OwnModel = no_own_model
     model_seconds: float = 120.0
     window_of: WindowOf = _of_nobody
     room: Room = USUAL_ROOM
     """For how many tools a model has room."""
     run_limits: JsonObject = field(default_factory=dict[str, Json])
     """Limits of runs where neither agent nor request says anything."""
+
+    def usual_model(self, tenant: str) -> str:
+        """The model of agents that name none."""
+        return self.own_model(tenant) or self.default_model
 
     def workspace(self, run: Run) -> Path:
         """The folder of a run, shared with its whole family."""
@@ -116,7 +131,7 @@ class Opening:
         return {**body, **task, "instructions": self._instructions(run, definition)}
 
     async def _pin(self, run: Run, definition: AgentDefinition) -> JsonObject:
-        model = run.input.model or definition.model or self._around.default_model
+        model = run.input.model or definition.model or self._around.usual_model(run.tenant)
         specs = await self._tools(run, definition)
         shown = first_shown(run.input.goal, specs, self._around.room)
         if shown is not None:

@@ -34,12 +34,14 @@ class BrokenModel:
     """`ports.Model` behind a circuit breaker for each provider and model.
 
     Only `ModelUnavailable` counts as a failure: a refused request says that the provider is there. While the breaker is
-    open, requests fail at once with the time after which one may be tried.
+    open, requests fail at once with the time after which one may be tried. `whose` tells providers apart that tenants
+    have given the same name.
     """
 
-    def __init__(self, inner: Model, breakers: Breakers) -> None:
+    def __init__(self, inner: Model, breakers: Breakers, whose: str = "") -> None:
         self._inner = inner
         self._breakers = breakers
+        self._whose = f"{whose}/" if whose else ""
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Answer as the inner model does.
@@ -47,7 +49,7 @@ class BrokenModel:
         Raises:
             ModelUnavailable: It does not answer, or did not so often that it is left alone.
         """
-        key = f"model:{request.model}"
+        key = f"model:{self._whose}{request.model}"
         wait = await self._breakers.admit(key)
         if wait is not None:
             raise ModelUnavailable(f"{request.model} failed too often and is left alone for now", retry_after=wait)

@@ -154,9 +154,10 @@ class Catalogue:
         """The same for the model that a request names, in its tenant."""
         return await self.most_usd(request.model, sent, answered, str(request.labels.get("tenant", "")))
 
-    async def cost_usd(self, reply: Reply, tenant: str = "") -> float:
-        """What a reply costs: as somebody said, else as the list says, else nothing."""
-        price = self.facts(f"{reply.provider}:{reply.model}", tenant).price
+    async def cost_usd(self, reply: Reply, request: ModelRequest) -> float:
+        """What a reply costs: as somebody said of the model that was asked for, else as the list says, else nothing."""
+        provider = request.model.partition(":")[0]
+        price = self.facts(f"{provider}:{reply.model}", str(request.labels.get("tenant", ""))).price
         if price is not None:
             return price.of(reply.usage.input_tokens, reply.usage.output_tokens)
         return await self.prices.cost_usd(reply)

@@ -8,12 +8,12 @@ from ripieno.models.closing import closing
 from ripieno.models.providers import prices
 from ripieno.ports import Model
 
-Price = Callable[[Reply, str], Awaitable[float]]
-"""What a reply costs a tenant."""
+Price = Callable[[Reply, ModelRequest], Awaitable[float]]
+"""What a reply to a request costs."""
 
 
-async def _listed(reply: Reply, tenant: str) -> float:
-    del tenant  # the list is the same for all
+async def _listed(reply: Reply, request: ModelRequest) -> float:
+    del request  # the list is the same for all
     return await prices.cost_usd(reply)
 
 
@@ -33,5 +33,4 @@ class PricedModel:
     async def _priced(self, reply: Reply, request: ModelRequest) -> Reply:
         if reply.usage.cost_usd or not reply.usage.tokens:
             return reply
-        tenant = str(request.labels.get("tenant", ""))
-        return replace(reply, usage=replace(reply.usage, cost_usd=await self._price(reply, tenant)))
+        return replace(reply, usage=replace(reply.usage, cost_usd=await self._price(reply, request)))

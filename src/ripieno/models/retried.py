@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from ripieno.domain.errors import ModelUnavailable
-from ripieno.domain.messages import ModelEvent, ModelRequest, Reply, TextDelta
+from ripieno.domain.messages import ModelEvent, ModelRequest
 from ripieno.models.closing import closing
+from ripieno.models.shown import Shown
 from ripieno.ports import Clock, Model
 
 FIRST_WAIT = 0.5
@@ -37,7 +38,7 @@ class RetriedModel:
             ModelUnavailable: That of the last attempt.
         """
         deadline = self._clock.monotonic() + request.timeout
-        shown = _Shown()
+        shown = Shown()
         for attempt in range(1, self._attempts + 1):
             left = deadline - self._clock.monotonic()
             try:
@@ -55,31 +56,3 @@ class RetriedModel:
     def _wait(self, attempt: int, error: ModelUnavailable) -> float:
         backoff = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)) * (1 - self._jitter() / 2)
         return max(backoff, error.retry_after or 0.0)
-
-
-class _Shown:
-    """The text that the caller has seen, over all attempts, and how far the present attempt has come."""
-
-    def __init__(self) -> None:
-        self._seen = ""
-        self._now = ""
-
-    async def attempt(self, events: AsyncIterator[ModelEvent]) -> AsyncIterator[ModelEvent]:
-        """One attempt's events, without the text that the caller has seen; without a reply, it counts as cut off."""
-        self._now = ""
-        async for event in events:
-            if isinstance(event, Reply):
-                yield event
-                return
-            for piece in self._new(event):
-                yield piece
-        raise ModelUnavailable("the model ended without an answer")
-
-    def _new(self, delta: TextDelta) -> list[TextDelta]:
-        """What of a delta the caller has not seen; nothing when this attempt tells another story."""
-        self._now += delta.text
-        if len(self._now) <= len(self._seen) or not self._now.startswith(self._seen):
-            return []
-        surplus = self._now[len(self._seen) :]
-        self._seen = self._now
-        return [TextDelta(surplus)]

@@ -86,6 +86,7 @@ KINDS: dict[str, Kind] = {
     "journal_mismatch": Kind(500, "A run and its journal do not agree"),
     "secret_unreadable": Kind(500, "A secret cannot be opened"),
     "leg_lost": Kind(500, "The run moved to another worker"),
+    "no_route": Kind(502, "No rule has a model for the request"),
     "model_error": Kind(502, "A model provider refused the request"),
     "halted": Kind(503, "An operator has stopped it"),
     "unavailable": Kind(503, "Something that is needed does not answer now"),

@@ -22,6 +22,7 @@ from ripieno.engine.schedules import Scheduler
 from ripieno.governance.access import StaticAccess
 from ripieno.governance.budgets import LeasedBudgets
 from ripieno.governance.tenancy import Tenants
+from ripieno.models.gateway import Gateway
 from ripieno.ports import Artifacts, Clock, DeadLetters, Definitions, Outbox, Records, Secrets, Workers
 from ripieno.server.replies import Replies
 from ripieno.store.retention import Retention
@@ -79,6 +80,7 @@ class Services:
     access: StaticAccess
     config: HttpConfig
     egress: Explainer = field(default_factory=lambda: Explainer(EgressPolicy()))
+    gateway: Gateway | None = None
     retention: Retention | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -84,6 +84,11 @@ class Settings(Section):
         return next(able, "offline")
 
     @property
+    def offline_by_default(self) -> bool:
+        """Whether nobody says what the default model is, and no provider is set up here."""
+        return self.models.default is None and self.default_model == "offline"
+
+    @property
     def providers(self) -> dict[str, ProviderSettings]:
         """The providers that can be asked, by name; the first one that is installed has the default model."""
         known = {"anthropic": self.anthropic, "openai": self.openai, "bedrock": self.bedrock, "ollama": self.ollama}

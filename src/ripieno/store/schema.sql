@@ -319,6 +319,18 @@ CREATE TABLE mcp_servers (
 	PRIMARY KEY (tenant, name)
 );
 
+CREATE TABLE model_documents (
+	tenant TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	revision INTEGER NOT NULL, 
+	body TEXT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	PRIMARY KEY (tenant, kind, name)
+);
+
 CREATE TABLE outbox (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	pos BIGINT, 

@@ -255,3 +255,17 @@ mcp_pins = Table(
     Column("offered_at", Stamp),
     PrimaryKeyConstraint("tenant", "server", "tool"),
 )
+
+model_documents = Table(
+    "model_documents",
+    metadata,
+    Column("tenant", Word, nullable=False),
+    Column("kind", Word, nullable=False),
+    Column("name", Word, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("body", Body, nullable=False),
+    Column("created_by", Word, nullable=False),
+    Column("created_at", Stamp, nullable=False),
+    Column("updated_at", Stamp, nullable=False),
+    PrimaryKeyConstraint("tenant", "kind", "name"),
+)

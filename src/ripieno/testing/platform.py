@@ -18,6 +18,7 @@ from ripieno.store.dispatch_local import LocalDispatch
 from ripieno.testing.given_definitions import GivenDefinitions
 from ripieno.testing.memory_apis import apis_in_memory
 from ripieno.testing.memory_artifacts import MemoryArtifacts
+from ripieno.testing.memory_gateway import gateway_in_memory
 from ripieno.testing.memory_journal import MemoryStore
 from ripieno.testing.memory_mcp import mcp_in_memory
 from ripieno.testing.memory_secrets import MemorySecrets
@@ -64,6 +65,7 @@ def in_memory(
         check=schemas.check,
         workspaces=workspaces,
         default_model="scripted",
+        gateway=gateway_in_memory(model, clock, secrets),
     )
     return bootstrap.assemble(ports, options or Options())
 

@@ -39,8 +39,8 @@ class ModelPerformer:
         self._halting.check(leg.run, model=command.request.model)
         try:
             request = await self._spending.before_model(leg, command)
-        except Overspent as over:
-            return await self._fail(leg, command.key, ModelFailed(over.code, over.detail))
+        except (Overspent, ModelRefused) as error:
+            return await self._fail(leg, command.key, ModelFailed(error.code, error.detail))
         began = self._clock.monotonic()
         try:
             reply = await self._ask(leg.run.id, request)

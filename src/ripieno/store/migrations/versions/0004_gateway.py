@@ -14,6 +14,7 @@ BODY = JSON().with_variant(sa.Text(), "sqlite")
 
 def upgrade() -> None:
     """Apply."""
+    _model_documents()
     _events()
     _tool_rules()
     _artifacts()
@@ -25,7 +26,15 @@ def downgrade() -> None:
     """Take back."""
     op.drop_index("mail_unacknowledged", "mail")
     op.drop_column("mail", "acknowledged_at")
-    for table in ("mcp_pins", "mcp_servers", "tool_rules", "event_wakes", "event_waiters", "published_events"):
+    for table in (
+        "model_documents",
+        "mcp_pins",
+        "mcp_servers",
+        "tool_rules",
+        "event_wakes",
+        "event_waiters",
+        "published_events",
+    ):
         op.drop_table(table)
     for table in ("blob_chunks", "blobs", "artifacts"):
         op.drop_table(table)
@@ -144,4 +153,19 @@ def _mcp() -> None:
         sa.Column("accepted_at", STAMP),
         sa.Column("offered_at", STAMP),
         sa.PrimaryKeyConstraint("tenant", "server", "tool"),
+    )
+
+
+def _model_documents() -> None:
+    op.create_table(
+        "model_documents",
+        sa.Column("tenant", WORD, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("body", BODY, nullable=False),
+        sa.Column("created_by", WORD, nullable=False),
+        sa.Column("created_at", STAMP, nullable=False),
+        sa.Column("updated_at", STAMP, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "kind", "name"),
     )
