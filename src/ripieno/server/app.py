@@ -26,6 +26,8 @@ from ripieno.server.routes import (
     mcp_servers,
     messages,
     operating,
+    providers,
+    routing,
     runs,
     schedules,
     schemas,
@@ -95,6 +97,8 @@ MODULES = (
     egress,
     events,
     operating,
+    providers,
+    routing,
     schemas,
     health,
 )

@@ -8,7 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from ripieno.domain.artifacts import LARGEST
-from ripieno.domain.errors import Forbidden
+from ripieno.domain.errors import Defect, Forbidden
 from ripieno.domain.principals import Principal
 from ripieno.engine.api import Engine
 from ripieno.engine.direct import DirectCalls
@@ -83,6 +83,13 @@ class Services:
     gateway: Gateway | None = None
     retention: Retention | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def models(self) -> Gateway:
+        """Providers, routes and what is known of models. Raises `Defect` where a program put a model in their place."""
+        if self.gateway is None:
+            raise Defect("this platform was put together without providers and routes")
+        return self.gateway
 
 
 async def _services(connection: HTTPConnection) -> Services:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from ripieno.domain.errors import Invalid, Problem
 from ripieno.domain.jsons import JsonObject
@@ -97,11 +98,25 @@ class RoutingRules(BaseModel):
         """Tell the two forms apart here, so that what is wrong is told about the one that was meant."""
         if not isinstance(given, list | tuple):
             return given
-        return [_meant(each) for each in cast("Sequence[Any]", given)]
+        rules, wrong = list[object](), list[InitErrorDetails]()
+        for at, each in enumerate(cast("Sequence[Any]", given)):
+            try:
+                rules.append(_meant(each))
+            except ValidationError as error:
+                wrong += [_placed(at, one) for one in error.errors()]
+        if wrong:
+            raise ValidationError.from_exception_data("rules", wrong)
+        return rules
 
     def document(self) -> JsonObject:
         """As it is kept."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def _placed(at: int, wrong: ErrorDetails) -> InitErrorDetails:
+    """What is wrong with a rule, with the rule's place among all."""
+    said = PydanticCustomError("rule", "{said}", {"said": wrong["msg"]})
+    return InitErrorDetails(type=said, loc=(at, *wrong["loc"]), input=wrong["input"])
 
 
 def _meant(given: object) -> object:
