@@ -111,6 +111,12 @@ async def test_usage_by_group():
             (row,) = (await door.get(f"/v1/usage?group_by={group}"))["data"]
             assert (row["tokens"], row["calls"]) == (200, 2)
         assert (await door.get("/v1/usage?until=2020-01-01T00:00:00Z"))["data"] == []
+        costs = await door.get("/v1/metrics/costs?group_by=model")
+        assert (costs["total_usd"], costs["group_by"]) == (0.5, "model")
+        assert [(row["cost_usd"], row["share"], row["calls"]) for row in costs["data"]] == [(0.5, 1.0, 2)]
+        nothing = await door.get("/v1/metrics/costs?until=2020-01-01T00:00:00Z")
+        assert (nothing["data"], nothing["total_usd"]) == ([], 0)
+        assert (await door.get("/v1/metrics/costs?group_by=colour", 422))["code"] == "invalid"
 
 
 @pytest.mark.parametrize("query", ["group_by=colour", "since=2020-01-01T00:00:00Z", "since=yesterday", "by=agent"])

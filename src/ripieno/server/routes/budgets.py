@@ -1,6 +1,6 @@
 """Budgets: what may be spent, set and shown; and what was used."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -11,7 +11,7 @@ from ripieno.domain.errors import Invalid, Problem
 from ripieno.server import answers
 from ripieno.server.idempotency import IdempotentRoute
 from ripieno.server.services import Admin, Caller, Served
-from ripieno.server.shapes.budgets import BudgetList, BudgetRequest, BudgetView, UsageGroupView, UsageList
+from ripieno.server.shapes.budgets import BudgetList, BudgetRequest, BudgetView, CostList, UsageGroupView, UsageList
 
 router = APIRouter(tags=["budgets"], route_class=IdempotentRoute)
 
@@ -52,11 +52,24 @@ async def delete_budget(scope: str, services: Served, principal: Admin, window: 
 @router.get("/usage", response_model=UsageList)
 async def get_usage(query: Annotated[UsageQuery, Query()], services: Served, principal: Caller) -> Response:
     """What runs used, counted from their journals, by agent, model, session, user, tenant or day."""
-    until = query.until or services.clock.now()
+    since, until = _span(query, services.clock.now())
+    rows = await services.budgets.usage(principal.tenant, query.group_by, since, until)
+    shown = [UsageGroupView.of(row) for row in rows]
+    return answers.json(UsageList(data=shown, since=since, until=until))
+
+
+@router.get("/metrics/costs", response_model=CostList)
+async def get_costs(query: Annotated[UsageQuery, Query()], services: Served, principal: Caller) -> Response:
+    """What runs cost, the dearest first, and in all; counted as usage is."""
+    since, until = _span(query, services.clock.now())
+    rows = await services.budgets.usage(principal.tenant, query.group_by, since, until)
+    return answers.json(CostList.of(rows, query.group_by, since, until))
+
+
+def _span(query: UsageQuery, now: datetime) -> tuple[datetime, datetime]:
+    until = query.until or now
     since = query.since or until - USUAL
     if not timedelta() <= until - since <= LONGEST:
         problem = Problem("/since", "query parameter: give a span of at most 366 days that ends after it begins")
         raise Invalid("that is no span of time to count", [problem])
-    rows = await services.budgets.usage(principal.tenant, query.group_by, since, until)
-    shown = [UsageGroupView.of(row) for row in rows]
-    return answers.json(UsageList(data=shown, since=since, until=until))
+    return since, until

@@ -1,11 +1,23 @@
 """Budgets and usage as the API takes and shows them: dollars, tokens, seconds, effects."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ripieno.domain.budgets import MOST, Budget, BudgetState, Caps, OnExceeded, UsageRow, Window, check_scope, left
+from ripieno.domain.budgets import (
+    MOST,
+    Budget,
+    BudgetState,
+    Caps,
+    OnExceeded,
+    UsageGroup,
+    UsageRow,
+    Window,
+    check_scope,
+    left,
+)
 from ripieno.domain.budgets import Account as Sums
 from ripieno.domain.jsons import JsonObject
 from ripieno.domain.principals import Principal
@@ -146,6 +158,45 @@ class UsageList(Shape):
     since: datetime
     until: datetime
     next_cursor: str | None = None
+
+
+class CostView(Shape):
+    """What one group of runs cost."""
+
+    group: str
+    cost_usd: float
+    share: float
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+class CostList(Shape):
+    """What the runs of a tenant cost, the dearest group first; `share` is its part of all."""
+
+    data: list[CostView]
+    total_usd: float
+    group_by: UsageGroup
+    since: datetime
+    until: datetime
+    next_cursor: str | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[UsageRow], group_by: UsageGroup, since: datetime, until: datetime) -> "CostList":
+        """Show it."""
+        total = sum(row.usd for row in rows)
+        data = [
+            CostView(
+                group=row.group,
+                cost_usd=row.usd,
+                share=round(row.usd / total, 6) if total else 0.0,
+                calls=row.calls,
+                input_tokens=row.input_tokens,
+                output_tokens=row.output_tokens,
+            )
+            for row in sorted(rows, key=lambda row: (-row.usd, row.group))
+        ]
+        return cls(data=data, total_usd=total, group_by=group_by, since=since, until=until)
 
 
 def _of(amounts: JsonObject, limited: tuple[str, ...]) -> JsonObject:
