@@ -23,7 +23,9 @@ from ripieno.cli.commands import (
     handing_on,
     history,
     mcp,
+    providers,
     retention,
+    routing,
     run,
     runs,
     sandbox,
@@ -88,6 +90,8 @@ app.add_typer(dlq.dlq)
 app.add_typer(db.db)
 app.add_typer(schedules.schedules)
 app.add_typer(secrets.secrets)
+app.add_typer(providers.providers)
+app.add_typer(routing.routing)
 app.add_typer(artifacts.artifacts)
 app.add_typer(tenants.tenants)
 app.add_typer(egress.egress)
