@@ -39,6 +39,8 @@ BELONGINGS: Mapping[str, str] = {
     "interrupts": "id",
     "inbox": "n",
     "mail_waiters": "key, box",
+    "event_waiters": "key",
+    "event_wakes": "key",
     "artifacts": "id",
 }
 """The tables whose rows are a run's own, and the order in which they are written away. Votes come before what they are

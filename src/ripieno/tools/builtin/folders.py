@@ -33,8 +33,8 @@ class Found:
     size: int
 
 
-def read(root: Path, path: str, most: int = MOST_READ) -> tuple[bytes, int]:
-    """The first bytes of a file below the folder, and how many it has in all.
+def read(root: Path, path: str, most: int | None = None) -> tuple[bytes, int]:
+    """The first bytes of a file below the folder, by default `MOST_READ`, and how many it has in all.
 
     Raises:
         ToolFailed: The path leads out, or there is no such file.
@@ -46,7 +46,7 @@ def read(root: Path, path: str, most: int = MOST_READ) -> tuple[bytes, int]:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 raise ToolFailed(f"{path} is not a file.")
-            return file.read(most), found.st_size
+            return file.read(MOST_READ if most is None else most), found.st_size
 
 
 def write(root: Path, path: str, content: bytes) -> bool:

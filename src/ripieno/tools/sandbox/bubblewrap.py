@@ -186,7 +186,7 @@ class BubblewrapSandbox:
         return made
 
     def _name(self) -> str:
-        return self._means.clock.new_id("ripieno")
+        return self._means.clock.new_id(f"ripieno_{os.getpid()}")
 
     async def _removed(self, groups: Groups | None) -> None:
         if groups is None:

@@ -7,6 +7,8 @@ from pathlib import Path
 _SPAN = 1_000_000
 _KEPT_FREE = 1 << 20  # at the end of a range: the last numbers have meanings of their own
 _MOST = 2_000_000_000  # bubblewrap writes numbers with a sign
+# One count for the whole process: processes of a user that was killed may take a moment to be gone, and count for it.
+_NUMBERS = count(os.getpid() * 1009)
 _FIRST = 1 << 17  # below are real people, services and the ranges of their containers
 
 
@@ -15,7 +17,6 @@ class Users:
 
     def __init__(self, table: Path = Path("/proc/self/uid_map"), *, root: bool | None = None) -> None:
         self.change = os.geteuid() == 0 if root is None else root
-        self._numbers = count(os.getpid() * 61)
         self._last = _last(table) if self.change else 0
 
     @property
@@ -27,7 +28,7 @@ class Users:
 
     def next(self) -> int | None:
         """The next number; None to stay who one is."""
-        return self._last - next(self._numbers) % _SPAN if self.change else None
+        return self._last - next(_NUMBERS) % _SPAN if self.change else None
 
 
 def _last(table: Path) -> int:
