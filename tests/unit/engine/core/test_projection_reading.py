@@ -111,3 +111,13 @@ def test_what_becomes_of_a_run_after_its_end_is_told_in_words():
         "shop.find was asked: the call had not happened",
         "shop.pay (g1/call/0 of run_0) is undone",
     ]
+
+
+def test_a_conversation_that_was_made_shorter_says_how():
+    for summarised, how in ((True, "with a summary"), (False, "without a summary")):
+        lines = Lines()
+        body: JsonObject = {"summarised": summarised, "tokens_before": 900, "tokens_after": 300}
+        lines.put("g1/turn/2/compacted/1", EntryType.CONTEXT_COMPACTED, body)
+        (line,) = log(lines)
+        assert line.message == f"the conversation was made shorter {how}: 900 tokens to 300"
+        assert line.level == "info"
